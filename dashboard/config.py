@@ -1,0 +1,67 @@
+"""Where things are and how much is allowed: one typed configuration, read from the environment."""
+
+import hashlib
+import os
+import socket
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# sun_path holds 108 bytes on Linux and 104 on macOS; the longest socket name is "r<worker>-<incarnation>.sock".
+SOCKET_PATH_LIMIT = 100
+LONGEST_SOCKET_NAME = 32
+
+
+class Config(BaseSettings):
+    """What a person may set. Unset values have defaults that work on one laptop with nothing but Python."""
+
+    model_config = SettingsConfigDict(env_prefix="SPECYARD_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("specyard")))
+    host: str = "127.0.0.1"
+    port: int = Field(default=8420, ge=0, le=65535)
+    node_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=100)
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    redis_url: str = Field(default="", validation_alias="REDIS_URL")
+    max_workers: int = Field(default=5, ge=0, le=1000, validation_alias="MAX_WORKERS")
+    secret_key: str = ""
+    allowed_hosts: str = ""
+    debug: bool = False
+
+    @property
+    def data(self) -> Path:
+        """The data directory as an absolute path."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database as a URL: DATABASE_URL, else an SQLite file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data / 'specyard.sqlite3'}"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """The directory of the sockets, short enough for a Unix socket's path."""
+        inside = self.data / "run"
+        if len(os.fsencode(inside)) + 1 + LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
+            return inside
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"specyard-{os.getuid()}-{name}"
+
+    @property
+    def redis(self) -> str:
+        """Redis as a URL: REDIS_URL, else the socket of the Valkey that `specyard up` starts."""
+        return self.redis_url or f"unix://{self.runtime_dir / 'valkey.sock'}"
+
+    @property
+    def launcher_socket(self) -> Path:
+        return self.runtime_dir / "launcher.sock"
+
+
+@cache
+def load() -> Config:
+    """The configuration of this process. Raises pydantic.ValidationError, which names the variable."""
+    return Config()
