@@ -1,0 +1,43 @@
+"""The Celery application of a node: one queue per node, results ignored, late acknowledgement off.
+
+Celery only carries the wish to start a worker quickly. What it loses, doubles or delays is made good by
+`workers.maintenance`, because the truth is the database.
+"""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+from dashboard import config  # noqa: E402
+
+CONFIG = config.load()
+
+
+def broker_url(redis: str) -> str:
+    """The broker as kombu spells it: unix://path becomes redis+socket://path."""
+    return redis.replace("unix://", "redis+socket://", 1) if redis.startswith("unix://") else redis
+
+
+app = Celery("specyard")
+app.conf.update(
+    broker_url=broker_url(CONFIG.redis),
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10},
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_acks_late=False,
+    task_queues=[Queue(f"node.{CONFIG.node_name}")],
+    task_create_missing_queues=True,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_disable_prefetch=True,
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+)
+app.autodiscover_tasks(["workers", "queue_app"])
