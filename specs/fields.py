@@ -1,0 +1,30 @@
+"""Model fields that clean text on its way to the database (see `specs.text`)."""
+
+from typing import Any
+
+from django.db import models
+
+from specs.text import clean, clean_json
+
+
+class CleanCharField(models.CharField):
+    """A CharField that stores no NUL and no lone surrogate."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return clean(value) if isinstance(value, str) else value
+
+
+class CleanTextField(models.TextField):
+    """A TextField that stores no NUL and no lone surrogate."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return clean(value) if isinstance(value, str) else value
+
+
+class CleanJSONField(models.JSONField):
+    """A JSONField whose texts hold no NUL and no lone surrogate."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return super().get_db_prep_save(clean_json(value), connection)
