@@ -1,0 +1,34 @@
+"""What can go wrong with a worker. A class's docstring is its message; `retryable` says whether trying again can help."""
+
+
+class WorkerError(Exception):
+    """Something went wrong with a worker."""
+
+    retryable = False
+
+    def __str__(self) -> str:
+        return super().__str__() or (self.__doc__ or "").strip()
+
+
+class StaleTransition(WorkerError):
+    """The worker is no longer in a state that allows this."""
+
+
+class Fenced(StaleTransition):
+    """Another owner has taken this worker over."""
+
+
+class LauncherUnavailable(WorkerError):
+    """The launcher of this node does not answer."""
+
+    retryable = True
+
+
+class RunnerLost(WorkerError):
+    """The runner of this worker is gone."""
+
+    retryable = True
+
+
+class RunnerRefused(WorkerError):
+    """The runner refused a request."""

@@ -1,0 +1,69 @@
+"""Bells that ring after a commit: the channel layer, a node's Celery queue, the wish flags.
+
+Every bell is best effort. Whoever hears one reads the database; a bell that is lost costs a moment.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cache, partial
+
+import redis
+from celery import current_app
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+logger = logging.getLogger(__name__)
+
+EVENTS_GROUP = "specyard.events"
+CHANNEL_PREFIX = "specyard"  # as in settings.CHANNEL_LAYERS
+WISH_SECONDS = 24 * 3600
+BELL_TIMEOUT = 0.5
+
+
+@cache
+def _pool(url: str) -> redis.ConnectionPool:
+    return redis.ConnectionPool.from_url(url, socket_timeout=BELL_TIMEOUT, socket_connect_timeout=BELL_TIMEOUT)
+
+
+def client() -> redis.Redis:
+    """A Redis client with short timeouts, sharing one pool per process."""
+    return redis.Redis(connection_pool=_pool(settings.SPECYARD_REDIS))
+
+
+def after_commit(bell: Callable[[], None]) -> None:
+    """Ring `bell` once the transaction is committed; what fails is logged, never raised."""
+    transaction.on_commit(partial(_ring, bell), robust=True)
+
+
+def _ring(bell: Callable[[], None]) -> None:
+    try:
+        bell()
+    except (redis.RedisError, KombuError, OSError) as error:
+        logger.debug("A bell was not heard: %s", error)
+
+
+def events_changed(seq: int) -> None:
+    """Tell every web process that the outbox reaches to `seq`.
+
+    This is what RedisPubSubChannelLayer.group_send does, without an event loop: from threads `async_to_sync`
+    would open a connection per message.
+    """
+    layer = get_channel_layer()
+    message = layer.serialize({"type": "events.changed", "seq": seq})
+    client().publish(f"{CHANNEL_PREFIX}__group__{EVENTS_GROUP}", message)
+
+
+def wish_changed(worker_id: int, wish: str) -> None:
+    """Raise the flag that the owner of the worker reads several times a second."""
+    client().set(wish_key(worker_id), wish, ex=WISH_SECONDS)
+
+
+def wish_key(worker_id: int) -> str:
+    return f"specyard:wish:{worker_id}"
+
+
+def run_worker(node: str, worker_id: int, epoch: int) -> None:
+    """Ask the node's Celery to claim the worker."""
+    current_app.send_task("workers.run_worker", args=(worker_id, epoch), queue=f"node.{node}", retry=False)
