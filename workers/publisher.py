@@ -5,13 +5,12 @@ Every bell is best effort. Whoever hears one reads the database; a bell that is 
 
 import logging
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import redis
 from celery import current_app
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import transaction
 from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
@@ -32,16 +31,12 @@ def client() -> redis.Redis:
     return redis.Redis(connection_pool=_pool(settings.SPECYARD_REDIS))
 
 
-def after_commit(bell: Callable[[], None]) -> None:
-    """Ring `bell` once the transaction is committed; what fails is logged, never raised."""
-    transaction.on_commit(partial(_ring, bell), robust=True)
-
-
-def _ring(bell: Callable[[], None]) -> None:
+def ring(bell: Callable[[], object]) -> None:
+    """Ring a bell; one that Redis or the broker does not hear is logged, never raised."""
     try:
         bell()
     except (redis.RedisError, KombuError, OSError) as error:
-        logger.debug("A bell was not heard: %s", error)
+        logger.info("A bell was not heard: %s", error)
 
 
 def events_changed(seq: int) -> None:

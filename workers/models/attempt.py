@@ -1,12 +1,18 @@
 """One try at a chunk."""
 
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
+from specs.fields import CleanTextField
+
+from workers.models.event import emit, unit_of_work
 from workers.models.plan import WorkerChunk
-from workers.states import AttemptStatus
+from workers.models.worker import Worker
+from workers.states import AttemptStatus, ChunkOutcome, EventKind, Step
 
 RUNNING = models.Q(status=AttemptStatus.RUNNING)
 
@@ -20,9 +26,9 @@ class Attempt(models.Model):
         max_length=12, choices=AttemptStatus.choices, default=AttemptStatus.RUNNING
     )
     reason = models.CharField(max_length=50, blank=True)  # machine-readable, from the runner
-    message = models.TextField(blank=True)  # a sentence for people
+    message = CleanTextField(blank=True)  # a sentence for people
     exit_code = models.IntegerField(null=True)
-    findings = models.TextField(blank=True)  # handed to the next attempt
+    findings = CleanTextField(blank=True)  # handed to the next attempt
     incarnation = models.PositiveIntegerField()
     log_bytes = models.BigIntegerField(default=0)
     log_lines = models.BigIntegerField(default=0)
@@ -47,6 +53,55 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"Attempt {self.number} of chunk {self.chunk_id}"
+
+    # What the worker's owner records. Each carries the owner's epoch and raises Fenced when it has moved on.
+
+    @classmethod
+    @unit_of_work
+    def open(cls, worker: Worker, chunk: WorkerChunk) -> "Attempt":
+        """Begin the next attempt at the chunk."""
+        worker.own(step=Step.EXECUTING, current=chunk.ordinal)
+        last = chunk.attempts.aggregate(last=models.Max("number"))["last"] or 0
+        now = timezone.now()
+        attempt = cls.objects.create(
+            chunk=chunk, number=last + 1, incarnation=worker.incarnation, started_at=now
+        )
+        chunk.change(outcome=ChunkOutcome.RUNNING, started_at=chunk.started_at or now)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, chunk=chunk.ordinal, attempt=attempt.pk)
+        return attempt
+
+    @unit_of_work
+    def begin_review(self, worker: Worker) -> None:
+        """Record that the chunk was executed and its result is under review."""
+        worker.own(step=Step.REVIEWING)
+        self._change(reviewed_at=timezone.now())
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, step=Step.REVIEWING)
+
+    @unit_of_work
+    def output(self, worker: Worker, size: int, lines: int, last_line: str) -> None:
+        """Record how far the log reaches (bytes, lines) and its last line."""
+        worker.own(last_line=last_line[:300], last_output_at=timezone.now())
+        self._change(log_bytes=size, log_lines=lines)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, log_bytes=size)
+
+    @unit_of_work
+    def close(self, worker: Worker, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
+        """End the attempt as `status` and leave its chunk as `outcome`; facts: reason, message, exit_code, findings."""
+        lost = status == AttemptStatus.LOST
+        worker.own(
+            passed=worker.passed + (outcome == ChunkOutcome.PASSED),
+            failed=worker.failed + (outcome == ChunkOutcome.FAILED),
+            rescues=worker.rescues + lost,
+        )
+        now = timezone.now()
+        self._change(status=status, finished_at=now, **facts)
+        self.chunk.settle(outcome, now)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, outcome=status, chunk=self.chunk.ordinal)
+
+    def _change(self, **changes: Any) -> None:
+        Attempt.objects.filter(pk=self.pk).update(**changes)
+        for name, value in changes.items():
+            setattr(self, name, value)
 
     @property
     def log_path(self) -> Path:

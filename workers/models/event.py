@@ -67,10 +67,11 @@ def latest_seq() -> int:
 
 
 class _Unit:
-    """The events of the transaction under way in this thread."""
+    """The events of the transaction under way in this thread, and the bells to ring after it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.bells: list[Callable[[], object]] = []
 
 
 def emit(kind: EventKind, worker_id: int | None = None, **data: Any) -> None:
@@ -79,6 +80,14 @@ def emit(kind: EventKind, worker_id: int | None = None, **data: Any) -> None:
     if unit is None:
         raise RuntimeError("emit() outside of a unit of work")
     unit.events.append(Event(kind=kind, worker_id=worker_id, data=data))
+
+
+def after_commit(bell: Callable[[], object]) -> None:
+    """Ring the bell once the unit of work under way is committed, outside of any transaction and lock."""
+    unit = getattr(_current, "unit", None)
+    if unit is None:
+        raise RuntimeError("after_commit() outside of a unit of work")
+    unit.bells.append(bell)
 
 
 @contextmanager
@@ -139,15 +148,18 @@ def drop_broken_connection() -> None:
 
 
 def _run_unit(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    unit = _Unit()
     with _turn():
-        _current.unit = unit = _Unit()
+        _current.unit = unit
         try:
             with transaction.atomic():
                 result = function(*args, **kwargs)
-                _write(unit.events)
+                _write(unit)
         finally:
             _current.unit = None
-        return result
+    for bell in unit.bells:
+        transaction.on_commit(partial(publisher.ring, bell))  # at once, unless a caller holds a transaction
+    return result
 
 
 @contextmanager
@@ -159,8 +171,9 @@ def _turn() -> Iterator[None]:
         yield
 
 
-def _write(events: list[Event]) -> None:
-    """Number the events without gaps, write them, and ring the bell after the commit."""
+def _write(unit: _Unit) -> None:
+    """Number the events without gaps, write them, and have the bell rung after the commit."""
+    events = unit.events
     if not events:
         return
     last = _advance(len(events))
@@ -168,7 +181,7 @@ def _write(events: list[Event]) -> None:
     for seq, event in enumerate(events, start=last - len(events) + 1):
         event.seq, event.at = seq, now
     Event.objects.bulk_create(events)
-    publisher.after_commit(partial(publisher.events_changed, last))
+    unit.bells.insert(0, partial(publisher.events_changed, last))
 
 
 def _advance(count: int) -> int:

@@ -1,26 +1,43 @@
 """The plan of a worker, frozen at its start: what happens to the spec meanwhile does not matter."""
 
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 
-from workers.states import ChunkOutcome
+from specs.fields import CleanCharField, CleanJSONField, CleanTextField
+from specs.models import Spec
+from workers import publisher
+
+from workers.models.event import after_commit, emit, unit_of_work
+from workers.models.node import Node
+from workers.models.worker import Worker
+from workers.states import ChunkOutcome, EventKind
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from workers.models.attempt import Attempt
 
 
 class WorkerChunk(models.Model):
     """One chunk of a worker's plan, copied from the spec, with its outcome."""
 
-    worker = models.ForeignKey("workers.Worker", on_delete=models.CASCADE, related_name="chunks")
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="chunks")
     ordinal = models.PositiveIntegerField()  # from 1
     key = models.CharField(max_length=100)
-    title = models.CharField(max_length=300)
-    instructions = models.TextField(blank=True)
-    acceptance = models.JSONField(default=list, blank=True)
+    title = CleanCharField(max_length=300)
+    instructions = CleanTextField(blank=True)
+    acceptance = CleanJSONField(default=list, blank=True)
     executor = models.CharField(max_length=50)
-    params = models.JSONField(default=dict, blank=True)
-    review = models.JSONField(default=dict, blank=True)
+    params = CleanJSONField(default=dict, blank=True)
+    review = CleanJSONField(default=dict, blank=True)
     timeout = models.PositiveIntegerField()  # seconds of wall time, pauses excluded
-    depends_on = models.JSONField(default=list, blank=True)
-    files = models.JSONField(default=list, blank=True)
+    depends_on = CleanJSONField(default=list, blank=True)
+    files = CleanJSONField(default=list, blank=True)
     outcome = models.CharField(max_length=10, choices=ChunkOutcome.choices, default=ChunkOutcome.PENDING)
+    attempts: "RelatedManager[Attempt]"
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -38,7 +55,86 @@ class WorkerChunk(models.Model):
     def __str__(self) -> str:
         return f"{self.ordinal}. {self.title}"
 
+    @unit_of_work
+    def skip(self, worker: Worker) -> None:
+        """Leave the chunk out, as the worker's owner."""
+        worker.own(skipped=worker.skipped + 1)
+        self.change(outcome=ChunkOutcome.SKIPPED)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, chunk=self.ordinal, outcome=ChunkOutcome.SKIPPED)
+
+    def settle(self, outcome: ChunkOutcome, at: datetime) -> None:
+        """Write the outcome, within the unit of work of the attempt that led to it."""
+        self.change(outcome=outcome, finished_at=at if outcome != ChunkOutcome.PENDING else None)
+
+    def change(self, **changes: Any) -> None:
+        """Write fields, within a unit of work that has proved who owns the worker."""
+        WorkerChunk.objects.filter(pk=self.pk).update(**changes)
+        for name, value in changes.items():
+            setattr(self, name, value)
+
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to be done for this chunk."""
         return self.outcome in (ChunkOutcome.PASSED, ChunkOutcome.FAILED, ChunkOutcome.SKIPPED)
+
+
+@unit_of_work
+def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None = None) -> Worker:
+    """Give the spec a slot on a node, with its plan copied in, and ask the node to claim the new worker.
+
+    With `continues` the new worker inherits that worker's workspace and the chunks that passed in it.
+    """
+    kept = continues.workspace if continues else ""
+    worker = Worker.objects.create(
+        spec=spec,
+        project=spec.project,
+        title=spec.title,
+        continues=continues,
+        on_failure=spec.on_failure,
+        max_attempts=spec.max_attempts,
+        slot=slot,
+        last_slot=slot,
+        node=node,
+        workspace=kept,
+        prepared_at=continues.prepared_at if continues and kept else None,
+        created_by=by,
+    )
+    freeze_plan(worker, spec, continues)
+    emit(EventKind.WORKER_STARTED, worker.pk, **worker.summary, slot=slot)
+    after_commit(partial(publisher.run_worker, node.name, worker.pk, worker.epoch))
+    return worker
+
+
+def freeze_plan(worker: Worker, spec: Spec, continues: Worker | None) -> None:
+    """Copy the spec's chunks into the worker; those that passed in `continues` stay passed."""
+    done = {}
+    if continues:
+        done = {chunk.key: chunk for chunk in continues.chunks.filter(outcome=ChunkOutcome.PASSED)}
+    review = {"command": spec.project.review_command} if spec.project.review_command else {}
+    plan = [
+        WorkerChunk(
+            worker=worker,
+            ordinal=ordinal,
+            key=chunk.key,
+            title=chunk.title,
+            instructions=chunk.instructions,
+            acceptance=chunk.acceptance,
+            executor=chunk.executor,
+            params=chunk.params,
+            review=chunk.review or review,
+            timeout=chunk.timeout,
+            depends_on=chunk.depends_on,
+            files=chunk.files,
+            **_kept(done.get(chunk.key)),
+        )
+        for ordinal, chunk in enumerate(spec.chunks.order_by("ordinal"), start=1)
+    ]
+    WorkerChunk.objects.bulk_create(plan)
+    worker.total, worker.passed = len(plan), sum(c.outcome == ChunkOutcome.PASSED for c in plan)
+    Worker.objects.filter(pk=worker.pk).update(total=worker.total, passed=worker.passed)
+
+
+def _kept(done: WorkerChunk | None) -> dict[str, Any]:
+    if done is None:
+        return {}
+    return {"outcome": done.outcome, "started_at": done.started_at, "finished_at": done.finished_at}

@@ -1,0 +1,33 @@
+"""The truth about workers."""
+
+from workers.models.attempt import Attempt, log_path
+from workers.models.event import (
+    Event,
+    EventCounter,
+    after_commit,
+    emit,
+    latest_seq,
+    patience,
+    retrying,
+    unit_of_work,
+)
+from workers.models.node import Node
+from workers.models.plan import WorkerChunk, accept
+from workers.models.worker import Worker
+
+__all__ = [
+    "Attempt",
+    "Event",
+    "EventCounter",
+    "Node",
+    "Worker",
+    "WorkerChunk",
+    "accept",
+    "after_commit",
+    "emit",
+    "latest_seq",
+    "log_path",
+    "patience",
+    "retrying",
+    "unit_of_work",
+]

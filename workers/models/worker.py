@@ -1,0 +1,252 @@
+"""A worker runs one spec. All that may happen to one is a verb here; nobody else writes its status."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from specs.fields import CleanCharField, CleanTextField
+from specs.models import Project, Spec
+from workers import publisher
+from workers.errors import Fenced, StaleTransition
+from workers.models.event import after_commit, emit, unit_of_work
+from workers.models.node import Node
+from workers.signals import slots_may_be_free
+from workers.states import ACTIVE, FINAL, OWNED, EventKind, Reason, Step, Wish, WorkerStatus
+
+LEASE = timedelta(seconds=30)
+IS_ACTIVE = Q(status__in=ACTIVE)
+IS_FINAL = Q(status__in=FINAL)
+
+
+class Worker(models.Model):
+    """One run of one spec in one slot.
+
+    `desired` is what people want, `status` is what is true. `epoch` names the owner: every write of an owner
+    carries it, every takeover raises it. `incarnation` names the runner.
+    """
+
+    spec = models.ForeignKey(Spec, on_delete=models.SET_NULL, null=True, related_name="workers")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="workers")
+    title = CleanCharField(max_length=300)
+    lane = models.PositiveIntegerField(default=0)
+    continues = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="continued_by")
+    on_failure = models.CharField(max_length=10, default="stop")
+    max_attempts = models.PositiveIntegerField(default=3)
+
+    status = models.CharField(max_length=10, choices=WorkerStatus.choices, default=WorkerStatus.IDLE)
+    step = models.CharField(max_length=10, choices=Step.choices, default=Step.PREPARING)
+    desired = models.CharField(max_length=5, choices=Wish.choices, default=Wish.RUN)
+    desired_by = CleanCharField(max_length=150, blank=True)
+    attention = CleanTextField(blank=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    error = CleanTextField(blank=True)
+
+    slot = models.PositiveIntegerField(null=True)
+    last_slot = models.PositiveIntegerField()  # where its card stood
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="workers")
+    epoch = models.PositiveIntegerField(default=1)
+    incarnation = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    rescues = models.PositiveIntegerField(default=0)
+    workspace = models.CharField(max_length=4096, blank=True)
+
+    current = models.PositiveIntegerField(default=0)  # ordinal of the current chunk, 0 before the first
+    total = models.PositiveIntegerField(default=0)
+    passed = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    last_line = CleanCharField(max_length=300, blank=True)
+    last_output_at = models.DateTimeField(null=True)
+
+    created_by = CleanCharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    prepared_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [
+            models.Index(fields=("-completed_at", "-id"), condition=IS_FINAL, name="worker_history"),
+            models.Index(fields=("status",), condition=IS_ACTIVE, name="worker_active"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=tuple(WorkerStatus.values)), name="worker_status_is_known"),
+            models.CheckConstraint(condition=Q(step__in=tuple(Step.values)), name="worker_step_is_known"),
+            models.CheckConstraint(condition=Q(desired__in=tuple(Wish.values)), name="worker_wish_is_known"),
+            models.CheckConstraint(
+                condition=(IS_FINAL & Q(completed_at__isnull=False)) | (IS_ACTIVE & Q(completed_at=None)),
+                name="worker_has_completed_at_when_it_is_finished",
+            ),
+            models.CheckConstraint(
+                condition=(IS_ACTIVE & Q(slot__isnull=False)) | (IS_FINAL & Q(slot=None)),
+                name="worker_holds_a_slot_while_it_is_active",
+            ),
+            models.CheckConstraint(
+                condition=Q(passed__lte=F("total") - F("failed") - F("skipped")) & Q(current__lte=F("total")),
+                name="worker_counts_stay_within_its_chunks",
+            ),
+            models.CheckConstraint(condition=Q(epoch__gte=1), name="worker_epoch_starts_at_one"),
+            models.UniqueConstraint(fields=("slot",), condition=IS_ACTIVE, name="slot_has_one_active_worker"),
+            models.UniqueConstraint(
+                fields=("spec", "lane"), condition=IS_ACTIVE, name="spec_runs_once_at_a_time_per_lane"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Worker {self.pk}: {self.title}"
+
+    # What people ask for. A wish is recorded and a flag is raised; the owner makes it true.
+
+    @unit_of_work
+    def request_pause(self, by: str) -> None:
+        """Ask that the whole process tree is frozen. Raises StaleTransition when the worker has ended or is stopping."""
+        self._wish(Wish.PAUSE, by)
+
+    @unit_of_work
+    def request_resume(self, by: str) -> None:
+        """Ask that the work goes on. Raises StaleTransition when the worker has ended or is stopping."""
+        self._wish(Wish.RUN, by)
+
+    @unit_of_work
+    def request_stop(self, by: str, reason: Reason = Reason.STOPPED) -> None:
+        """Ask that everything ends. A worker that nobody has claimed yet is stopped on the spot.
+
+        Repeating it changes nothing. Raises StaleTransition when the worker has ended.
+        """
+        fresh = Worker.objects.select_for_update().get(pk=self.pk)
+        if fresh.status == WorkerStatus.IDLE:
+            fresh.stopped(by, reason)
+        elif fresh.desired != Wish.STOP:
+            fresh._wish(Wish.STOP, by, reason=reason)
+        elif fresh.status in FINAL:
+            raise StaleTransition(f"Worker {self.pk} has already ended.")
+        self.refresh_from_db()
+
+    def _wish(self, wish: Wish, by: str, **also: Any) -> None:
+        wanted = Worker.objects.filter(IS_ACTIVE, pk=self.pk).exclude(desired=Wish.STOP)
+        if not wanted.update(desired=wish, desired_by=by, **also):
+            fresh = Worker.objects.get(pk=self.pk)
+            raise StaleTransition(
+                f"Worker {self.pk} is stopping." if fresh.status in ACTIVE else f"Worker {self.pk} has already ended."
+            )
+        self.desired, self.desired_by = wish, by
+        emit(EventKind.WORKER_PROGRESS, self.pk, desired=wish, by=by)
+        after_commit(partial(publisher.wish_changed, self.pk, wish))
+
+    # What owners record. Each carries the epoch; a fenced owner gets Fenced and has to let go.
+
+    @classmethod
+    @unit_of_work
+    def claim(cls, pk: int, epoch: int) -> "Worker | None":
+        """Take an accepted worker into work. None when there is nothing to claim (doubled or late message)."""
+        now = timezone.now()
+        mine = cls.objects.filter(pk=pk, epoch=epoch, status=WorkerStatus.IDLE)
+        if not mine.update(status=WorkerStatus.RUNNING, started_at=now, lease_until=Now() + LEASE):
+            return None
+        worker = cls.objects.select_related("project", "node").get(pk=pk)
+        emit(EventKind.WORKER_STARTED, pk, **worker.summary)
+        return worker
+
+    @classmethod
+    @unit_of_work
+    def adopt(cls, pk: int, epoch: int) -> "Worker | None":
+        """Take a worker over from the owner with `epoch`. None when it has ended or somebody else was faster."""
+        theirs = cls.objects.filter(pk=pk, epoch=epoch, status__in=OWNED)
+        if not theirs.update(epoch=epoch + 1, lease_until=Now() + LEASE):
+            return None
+        return cls.objects.select_related("project", "node").get(pk=pk)
+
+    def own(self, **changes: Any) -> None:
+        """Write as the owner, within a unit of work. Raises Fenced when the epoch or the worker has moved on."""
+        if not Worker.objects.filter(pk=self.pk, epoch=self.epoch, status__in=OWNED).update(**changes):
+            raise Fenced
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    @unit_of_work
+    def new_incarnation(self) -> int:
+        """Number the next runner; the caller has made sure that the tree of the one before is dead."""
+        self.own(incarnation=self.incarnation + 1)
+        return self.incarnation
+
+    @unit_of_work
+    def prepared(self, workspace: str) -> None:
+        """Record that the workspace is ready."""
+        self.own(workspace=workspace, prepared_at=timezone.now(), step=Step.EXECUTING)
+        emit(EventKind.WORKER_PROGRESS, self.pk, step=Step.EXECUTING)
+
+    @unit_of_work
+    def paused(self) -> None:
+        """Record that the runner has frozen the whole tree."""
+        if self._become(WorkerStatus.PAUSED, (WorkerStatus.RUNNING,)):
+            emit(EventKind.WORKER_PAUSED, self.pk, by=self.desired_by)
+
+    @unit_of_work
+    def resumed(self) -> None:
+        """Record that the runner goes on."""
+        if self._become(WorkerStatus.RUNNING, (WorkerStatus.PAUSED,)):
+            emit(EventKind.WORKER_RESUMED, self.pk)
+
+    @unit_of_work
+    def completed(self) -> None:
+        """Record that every chunk passed or was skipped."""
+        self._end(WorkerStatus.COMPLETED, EventKind.WORKER_COMPLETED, "", "")
+
+    @unit_of_work
+    def fail(self, reason: Reason, error: str) -> None:
+        """Record that the work cannot be carried on."""
+        self._end(WorkerStatus.FAILED, EventKind.WORKER_FAILED, reason, error)
+
+    @unit_of_work
+    def stopped(self, by: str, reason: Reason = Reason.STOPPED) -> None:
+        """Record that a person ended it and that nothing of it is left running."""
+        error = f"Stopped by {by}." if reason == Reason.STOPPED else f"Put back into the queue by {by}."
+        self._end(WorkerStatus.STOPPED, EventKind.WORKER_STOPPED, reason, error)
+
+    def _end(self, status: WorkerStatus, kind: EventKind, reason: str, error: str) -> None:
+        sources = (WorkerStatus.IDLE, *OWNED) if status == WorkerStatus.STOPPED else ACTIVE
+        now = timezone.now()
+        ends: dict[str, Any] = {"slot": None, "completed_at": now, "reason": reason, "error": error, "attention": ""}
+        if self._become(status, sources, lease_until=None, **ends):
+            emit(kind, self.pk, **self.summary, reason=reason, error=error)
+            after_commit(_ring_slots)
+
+    def _become(self, status: WorkerStatus, sources: tuple[WorkerStatus, ...], **changes: Any) -> bool:
+        """The one compare-and-set of `status`. False when it was so already; raises Fenced or StaleTransition."""
+        mine = Worker.objects.filter(pk=self.pk, epoch=self.epoch, status__in=sources)
+        if mine.update(status=status, **changes):
+            for name, value in {"status": status, **changes}.items():
+                setattr(self, name, value)
+            return True
+        fresh = Worker.objects.get(pk=self.pk)
+        if fresh.epoch != self.epoch:
+            raise Fenced
+        if fresh.status == status:
+            self.status = status
+            return False
+        raise StaleTransition(f"Worker {self.pk} is {fresh.status}, so it cannot become {status}.")
+
+    # What is read.
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What an event tells about its worker."""
+        return {"spec": self.spec_id, "project": self.project.name, "title": self.title, "status": self.status}
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def ended_or_now(self) -> datetime:
+        return self.completed_at or timezone.now()
+
+
+def _ring_slots() -> None:
+    slots_may_be_free.send(Worker)

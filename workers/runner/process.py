@@ -1,0 +1,239 @@
+"""Facts about processes, and children with their output: started, read to the end, reaped by their known pid."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+log = logging.getLogger("specyard.runner")
+
+ON_LINUX = sys.platform.startswith("linux")
+READ_SIZE = 256 * 1024
+
+
+def created(pid: int) -> float | None:
+    """When the process began, in seconds since the epoch as psutil counts them; None when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+def identity(pid: int) -> str:
+    """What tells this process from every other that ever had its pid; "" when there is none.
+
+    On Linux the start in ticks and the boot, which a corrected clock cannot move.
+    """
+    if not ON_LINUX:
+        return str(created(pid) or "")
+    stat = read_stat(pid)
+    return f"{_boot_id()}:{stat[19].decode()}" if stat else ""
+
+
+@cache
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def read_stat(pid: int | str, task: str = "") -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the state on (field 3 of proc(5) is item 0); None when it is gone."""
+    path = f"/proc/{pid}/task/{task}/stat" if task else f"/proc/{pid}/stat"
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, 1024)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
+    return data[data.rfind(b")") + 2 :].split()
+
+
+def send(pid: int, number: int) -> bool:
+    """Signal one process; False when it is gone or may not be signalled."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def become_subreaper() -> bool:
+    """Have orphaned descendants reparented to this process. Not inherited by fork; Linux only."""
+    if not ON_LINUX:
+        return False
+    import ctypes
+
+    pr_set_child_subreaper = 36
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    return True
+
+
+class Child:
+    """A process of ours in a session of its own. `exited` becomes its exit code (negative: a signal)."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", pipe: int, sink: Callable[[bytes], None]) -> None:
+        self.pid = popen.pid
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._popen = popen
+        self._pipe = pipe
+        self._sink = sink
+        asyncio.get_running_loop().add_reader(pipe, self.read)
+
+    def read(self) -> bool:
+        """Take one block of output; False when there is none now."""
+        try:
+            data = os.read(self._pipe, READ_SIZE) if self._pipe >= 0 else b""
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        self._sink(data)
+        return True
+
+    def drain(self, blocks: int = 64) -> None:
+        """Take the output that is in the pipe already. Bounded: something may go on writing."""
+        while blocks and self.read():
+            blocks -= 1
+
+    def reaped(self, status: int) -> None:
+        """Hear the wait status. Its output so far is read first."""
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self.drain()
+        if not self.exited.done():
+            self.exited.set_result(self._popen.returncode)
+
+    def close(self) -> None:
+        """Read no more. A process that still holds the pipe gets SIGPIPE; it cannot make anybody wait."""
+        if self._pipe >= 0:
+            asyncio.get_running_loop().remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+class Children:
+    """Starts and reaps. Waits for known pids only, so that it can live beside asyncio's own children."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self._owned: dict[int, Child] = {}
+        self._zombies: set[int] = set()
+        self._devnull = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.collect)
+
+    def start(self, argv: list[str], *, cwd: str, env: dict[str, str], sink: Callable[[bytes], None]) -> Child:
+        """Start one command. Raises OSError or ValueError when it cannot be started."""
+        ours, theirs = os.pipe()
+        try:
+            os.set_blocking(ours, False)
+            popen = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=self._devnull, stdout=theirs, stderr=theirs, start_new_session=True
+            )
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        child = self._owned[popen.pid] = Child(popen, ours, sink)
+        return child
+
+    def collect(self) -> None:
+        """Reap those of ours that ended. Called for every SIGCHLD."""
+        for pid, child in list(self._owned.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                del self._owned[pid]
+                child.reaped(status)
+        self.changed.set()
+
+    def sweep(self, *, at_once: bool = False) -> None:
+        """Reap orphans that this process inherited as subreaper and that have ended.
+
+        An unknown zombie may be one that asyncio is about to reap: unless `at_once`, it is left for one round.
+        """
+        if not any_children():
+            self._zombies.clear()
+            return
+        zombies = {pid for pid in children_of(os.getpid()) if pid not in self._owned and _is_zombie(pid)}
+        for pid in zombies if at_once else zombies & self._zombies:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self._zombies = zombies
+
+
+def any_children() -> bool:
+    """Whether this process has children, dead ones included. One system call."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _is_zombie(pid: int) -> bool:
+    if not ON_LINUX:
+        try:
+            return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+    stat = read_stat(pid)
+    return stat is not None and stat[0] in (b"Z", b"X")
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of one process, by all its threads."""
+    if not ON_LINUX:
+        try:
+            return [child.pid for child in psutil.Process(pid).children()]
+        except psutil.Error:
+            return []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    found: list[int] = []
+    for task in tasks:
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
+                found.extend(map(int, file.readall().split()))
+        except OSError:
+            continue
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A small file that is one JSON object; None when it is missing or no such thing."""
+    import json
+
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a small file for its owner only; readers see the old one or the new one, never half."""
+    import json
+
+    part = path.with_name(path.name + ".part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    part.replace(path)
