@@ -1,0 +1,23 @@
+"""Why the queue refuses something. A class's docstring is its message."""
+
+from workers.errors import WorkerError
+
+
+class AlreadyWaiting(WorkerError):
+    """This spec is in the queue already."""
+
+
+class AlreadyRunning(WorkerError):
+    """A worker runs this spec already."""
+
+
+class NothingToDo(WorkerError):
+    """This spec has no chunks."""
+
+
+class BadPlace(WorkerError):
+    """An entry cannot be moved next to itself or next to one that is gone."""
+
+
+class BadValue(WorkerError):
+    """A number is out of range."""

@@ -1,0 +1,133 @@
+"""Why an entry waits: one pure function, used to decide a start and to draw the page."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from queue_app.models import WorkerQueue, Yard
+from specs.models import Chunk
+from workers.models import Node, Worker
+from workers.models.worker import IS_ACTIVE
+from workers.states import NodeStatus
+
+
+class Cause(StrEnum):
+    QUEUE_PAUSED = "queue_paused"  # somebody paused the queue
+    SPEC_ACTIVE = "spec_active"  # a worker still runs, or ends, the same spec
+    NOT_BEFORE = "not_before"  # its time has not come
+    PROJECT_LIMIT = "project_limit"  # the project's own limit is reached
+    NO_NODE = "no_node"  # no online node offers what it needs, or has room
+    SLOTS_FULL = "slots_full"  # every slot is in use
+    NEXT = "next"  # nothing stands in its way: it starts at the next look
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Why an entry waits, for programs (`cause`) and for people (`text`)."""
+
+    cause: Cause
+    text: str
+    worker: int | None = None
+    until: datetime | None = None
+
+
+@dataclass
+class Situation:
+    """All that decides whether an entry may start, read once and kept up to date by `take`."""
+
+    now: datetime
+    limit: int
+    paused: bool
+    slots: set[int]
+    specs: dict[tuple[int, int], int]  # (spec, lane) → the active worker
+    projects: Counter[int]
+    nodes: list[Node]
+    per_node: Counter[int]
+    executors: dict[int, frozenset[str]] = field(default_factory=dict)  # spec → what its chunks need
+
+    @classmethod
+    def read(cls, yard: Yard, now: datetime) -> "Situation":
+        """The situation as the database has it: three queries."""
+        active = list(Worker.objects.filter(IS_ACTIVE).values_list("pk", "slot", "spec", "lane", "project", "node"))
+        return cls(
+            now=now,
+            limit=yard.limit,
+            paused=yard.paused,
+            slots={row[1] for row in active if row[1] is not None},
+            specs={(row[2], row[3]): row[0] for row in active if row[2] is not None},
+            projects=Counter(row[4] for row in active),
+            nodes=list(Node.objects.filter(status=NodeStatus.ONLINE)),
+            per_node=Counter(row[5] for row in active),
+        )
+
+    def learn(self, entries: list[WorkerQueue]) -> None:
+        """Read what the specs of these entries need, in one query."""
+        unknown = {entry.spec_id for entry in entries} - self.executors.keys()
+        needs: dict[int, set[str]] = {spec: set() for spec in unknown}
+        rows = Chunk.objects.filter(spec__in=unknown).values_list("spec", "executor").distinct()
+        for spec, executor in rows if unknown else ():
+            needs[spec].add(executor)
+        self.executors.update({spec: frozenset(names) for spec, names in needs.items()})
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can start now. More may be active than the limit allows after it was lowered."""
+        return len(self.slots) >= self.limit
+
+    def free_slot(self) -> int:
+        """The lowest free slot; there is one below the limit whenever the situation is not `full`."""
+        return next(slot for slot in range(1, self.limit + 1) if slot not in self.slots)
+
+    def node_for(self, entry: WorkerQueue) -> Node | None:
+        """The least loaded online node that offers every executor of the spec and has room."""
+        needs = self.executors[entry.spec_id]
+        able = [
+            node
+            for node in self.nodes
+            if needs <= set(node.capabilities.get("executors", ()))
+            and (node.max_workers is None or self.per_node[node.pk] < node.max_workers)
+        ]
+        return min(able, key=lambda node: (self.per_node[node.pk], node.pk), default=None)
+
+    def take(self, worker: Worker) -> None:
+        """Count a worker that has just been accepted."""
+        assert worker.slot is not None
+        assert worker.spec_id is not None
+        self.slots.add(worker.slot)
+        self.specs[(worker.spec_id, worker.lane)] = worker.pk
+        self.projects[worker.project_id] += 1
+        self.per_node[worker.node_id] += 1
+
+
+def why(entry: WorkerQueue, situation: Situation) -> Wait | None:
+    """What keeps the entry from starting, None when it may start. Needs `situation.learn` and the entry's spec."""
+    own = why_itself(entry, situation)
+    if own is None and situation.full:
+        return Wait(Cause.SLOTS_FULL, f"Slots full ({len(situation.slots)}/{situation.limit})")
+    return own
+
+
+def why_itself(entry: WorkerQueue, situation: Situation) -> Wait | None:
+    """What keeps this entry from starting even if a slot were free."""
+    if situation.paused:
+        return Wait(Cause.QUEUE_PAUSED, "Queue paused")
+    if worker := situation.specs.get((entry.spec_id, entry.lane)):
+        return Wait(Cause.SPEC_ACTIVE, f"Worker {worker} still runs this spec", worker=worker)
+    if entry.not_before and entry.not_before > situation.now:
+        return Wait(Cause.NOT_BEFORE, f"Not before {entry.not_before:%H:%M}", until=entry.not_before)
+    project = entry.spec.project
+    running = situation.projects[project.pk]
+    if project.max_workers is not None and running >= project.max_workers:
+        return Wait(Cause.PROJECT_LIMIT, f"Project limit {running}/{project.max_workers}")
+    if situation.node_for(entry) is None:
+        return Wait(Cause.NO_NODE, _no_node(entry, situation))
+    return None
+
+
+def _no_node(entry: WorkerQueue, situation: Situation) -> str:
+    if not situation.nodes:
+        return "No node is online"
+    offered = {name for node in situation.nodes for name in node.capabilities.get("executors", ())}
+    missing = sorted(situation.executors[entry.spec_id] - offered)
+    return f"No online node offers {' and '.join(missing)}" if missing else "Every node is at its own limit"

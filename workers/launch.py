@@ -1,0 +1,160 @@
+"""The way to a runner: the node's launcher starts and destroys, a connection carries requests and journal entries."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from workers.errors import Fenced, LauncherUnavailable, RunnerLost
+from workers.runner import journal
+
+LAUNCHER_SECONDS = 15.0  # a destroy waits for the last process to be gone
+CONNECT_SECONDS = 5.0
+CHUNK = 65536
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One incarnation of a worker's runner and where it keeps its things."""
+
+    worker_id: int
+    incarnation: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.worker_id}-{self.incarnation}"
+
+    @property
+    def directory(self) -> Path:
+        runs: Path = settings.SPECYARD.data / "runs"
+        return runs / self.id
+
+    @property
+    def socket(self) -> Path:
+        runtime: Path = settings.SPECYARD.runtime_dir
+        return runtime / f"r{self.id}.sock"
+
+    def entries(self) -> list[Entry]:
+        """Everything in the journal of this run, also when its runner is dead."""
+        return journal.read(self.directory / "journal.ndjson")
+
+
+@dataclass
+class Connection:
+    """One line-by-line JSON connection over a Unix socket."""
+
+    sock: socket.socket
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    def send(self, message: Entry) -> None:
+        """Send one message. Raises RunnerLost when nobody is there."""
+        try:
+            self.sock.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise RunnerLost from error
+
+    def receive(self, timeout: float) -> Entry | None:
+        """The next message, None when none came within `timeout` seconds. Raises RunnerLost at the end."""
+        deadline = time.monotonic() + timeout
+        while (line := self._line()) is None:
+            self.sock.settimeout(max(deadline - time.monotonic(), 0.0001))
+            try:
+                data = self.sock.recv(CHUNK)
+            except TimeoutError:
+                return None
+            except OSError as error:
+                raise RunnerLost from error
+            if not data:
+                raise RunnerLost
+            self._buffer += data
+        message: Entry = json.loads(line)
+        return message
+
+    def _line(self) -> bytes | None:
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+def start(run: Run) -> Connection:
+    """Have the launcher start a runner and connect to it. Raises LauncherUnavailable or RunnerLost."""
+    run.directory.mkdir(parents=True, exist_ok=True)
+    request = {
+        "op": "start",
+        "run": run.id,
+        "directory": os.fspath(run.directory),
+        "socket": os.fspath(run.socket),
+        "worker": run.worker_id,
+    }
+    _ask_launcher(request)
+    return connect(run)
+
+
+def connect(run: Run) -> Connection:
+    """Connect to a runner that should be alive. Raises RunnerLost when it is not."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(CONNECT_SECONDS)
+    try:
+        sock.connect(os.fspath(run.socket))
+    except OSError as error:
+        sock.close()
+        raise RunnerLost from error
+    return Connection(sock)
+
+
+def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNECT_SECONDS) -> Iterator[Entry]:
+    """Become the runner's owner; gives the journal's entries so far. Raises Fenced or RunnerLost."""
+    connection.send({"op": "attach", "worker": run.worker_id, "epoch": epoch, "from": 1})
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        entry = connection.receive(deadline - time.monotonic())
+        if entry is None:
+            break
+        if entry["kind"] == "fenced":
+            raise Fenced
+        yield entry
+        if entry["kind"] == "attached" and entry["epoch"] == epoch:
+            return
+    raise RunnerLost(f"The runner of worker {run.worker_id} did not answer within {seconds:.0f} s.")
+
+
+def destroy(run: Run) -> None:
+    """Make sure that nothing of this run is left. Raises LauncherUnavailable when that is not certain."""
+    _ask_launcher(
+        {"op": "destroy", "run": run.id, "directory": os.fspath(run.directory), "worker": run.worker_id}
+    )
+
+
+def ping() -> Entry:
+    """What the launcher says of itself and its runners. Raises LauncherUnavailable."""
+    return _ask_launcher({"op": "ping"})
+
+
+def _ask_launcher(request: Entry) -> Entry:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(CONNECT_SECONDS)
+        try:
+            sock.connect(os.fspath(settings.SPECYARD.launcher_socket))
+            connection = Connection(sock)
+            connection.send(request)
+            reply = connection.receive(LAUNCHER_SECONDS)
+        except (OSError, RunnerLost) as error:
+            raise LauncherUnavailable from error
+    if reply is None:
+        raise LauncherUnavailable(f"The launcher did not answer within {LAUNCHER_SECONDS:.0f} s.")
+    if not reply.get("ok"):
+        raise LauncherUnavailable(f"The launcher refused: {reply.get('error', 'no reason given')}")
+    return reply
