@@ -1,0 +1,156 @@
+"""The native format: one YAML file per spec (docs/spec-format.md)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from specs import limits
+from specs.errors import SpecInvalid
+from specs.importers import types
+from specs.importers.document import ChunkDocument, SpecDocument
+from specs.importers.messages import errors_of
+from specs.importers.rules import checked
+from specs.importers.safe_yaml import load
+
+SUFFIXES = (".yaml", ".yml")
+name = "native"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class NativeReview(Strict):
+    """How the result of a chunk is reviewed."""
+
+    command: types.Command | None = None
+    """A shell command; the chunk has passed when it ends with status 0."""
+
+
+class NativeDefaults(Strict):
+    """Values for every chunk that does not give its own."""
+
+    executor: types.Name | None = None
+    """The executor of chunks that name none. Without it, the project's default executor."""
+    params: dict[str, Any] | None = None
+    """Parameters for chunks that have the default executor and no `params`."""
+    timeout: types.Duration | None = None
+    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h."""
+    review: NativeReview | None = None
+    """The review of chunks that have none."""
+
+
+class NativeChunk(NativeDefaults):
+    """One step."""
+
+    key: types.Name | None = None
+    """Stable name, unique in the spec. Default: c1, c2, … by position."""
+    title: types.Title
+    """What the step does, in one line."""
+    instructions: types.Text = ""
+    """What to do, at any length."""
+    acceptance: types.Items = []
+    """Criteria that tell when the step is done."""
+    depends_on: types.Names = []
+    """Keys of the chunks that must have passed before."""
+    files: types.InsidePaths = []
+    """Files that the step is about."""
+    artifacts: types.InsidePaths = []
+    """Files that the step makes and that are kept with its result."""
+
+
+class NativeSpec(Strict):
+    """A spec: a piece of work for one project, split into chunks."""
+
+    title: types.Title
+    """What the spec is about, in one line."""
+    description: types.Text = ""
+    """More about it, at any length."""
+    priority: int = Field(default=0, ge=limits.PRIORITY_LOWEST, le=limits.PRIORITY_HIGHEST)
+    """Higher starts first."""
+    on_failure: Literal["stop", "continue"] = "stop"
+    """When a chunk has failed for good: stop the run, or go on with what does not depend on it."""
+    max_attempts: int = Field(
+        default=limits.ATTEMPTS_DEFAULT, ge=limits.ATTEMPTS_FEWEST, le=limits.ATTEMPTS_MOST
+    )
+    """How often a chunk may be tried."""
+    touches: types.InsidePaths = []
+    """Patterns of the files that the spec changes."""
+    defaults: NativeDefaults = NativeDefaults()
+    """Values for every chunk that does not give its own."""
+    chunks: list[NativeChunk] = Field(min_length=1, max_length=limits.CHUNKS)
+    """The steps, in the order in which they run."""
+
+
+def detect(path: Path) -> bool:
+    """Whether `path` looks like a spec in this format."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def parse(text: str, default_executor: str = "command") -> SpecDocument:
+    """The spec in `text`. Raises SpecInvalid with every field that is wrong."""
+    if len(text) > limits.FILE_SIZE or len(text.encode(errors="replace")) > limits.FILE_SIZE:
+        raise SpecInvalid([("", f"larger than {limits.FILE_SIZE // 1024:,} KiB")])
+    data = load(text)
+    if not isinstance(data, dict):
+        raise SpecInvalid([("", "must be a mapping with `title` and `chunks`")])
+    _refuse_too_many_chunks(data)
+    try:
+        native = NativeSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecInvalid(errors_of(error, NativeSpec)) from error
+    _refuse_heavy_defaults(native)
+    return checked(_document(native, default_executor))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the format, as docs/spec.schema.json holds it."""
+    schema = NativeSpec.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _refuse_too_many_chunks(data: Mapping[str, Any]) -> None:
+    """Before each of them is looked at."""
+    chunks = data.get("chunks")
+    if isinstance(chunks, list) and len(chunks) > limits.CHUNKS:
+        raise SpecInvalid([("chunks", f"has {len(chunks):,} chunks; at most {limits.CHUNKS} are allowed")])
+
+
+def _refuse_heavy_defaults(native: NativeSpec) -> None:
+    """Defaults are stored with each chunk: a small file must not become a huge spec."""
+    if len(json.dumps(native.defaults.model_dump())) * len(native.chunks) > limits.FILE_SIZE:
+        raise SpecInvalid([("defaults", f"too large to be repeated in {len(native.chunks)} chunks")])
+
+
+def _document(native: NativeSpec, default_executor: str) -> SpecDocument:
+    fields = native.model_dump(exclude={"defaults", "chunks"})
+    chunks = [
+        _chunk(chunk, index, native.defaults, default_executor) for index, chunk in enumerate(native.chunks)
+    ]
+    return SpecDocument(**fields, chunks=chunks)
+
+
+def _chunk(chunk: NativeChunk, index: int, defaults: NativeDefaults, default_executor: str) -> ChunkDocument:
+    usual = defaults.executor or default_executor
+    executor = chunk.executor or usual
+    params = chunk.params
+    if params is None:
+        # The parameters of one executor mean nothing to another.
+        params = defaults.params if executor == usual and defaults.params is not None else {}
+    review = chunk.review if chunk.review is not None else defaults.review
+    return ChunkDocument(
+        key=chunk.key or f"c{index + 1}",
+        title=chunk.title,
+        instructions=chunk.instructions,
+        acceptance=chunk.acceptance,
+        executor=executor,
+        params=params,
+        review=review.model_dump(exclude_none=True) if review else {},
+        timeout=chunk.timeout or defaults.timeout or limits.TIMEOUT_DEFAULT,
+        depends_on=list(dict.fromkeys(chunk.depends_on)),
+        files=chunk.files,
+        artifacts=chunk.artifacts,
+    )
