@@ -1,13 +1,20 @@
 """Model fields that clean text on its way to the database (see `specs.text`)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 from specs.text import clean, clean_json
 
+if TYPE_CHECKING:
+    CharField = models.CharField[str, str]
+    TextField = models.TextField[str, str]
+else:  # Django's own classes cannot be subscripted
+    CharField = models.CharField
+    TextField = models.TextField
 
-class CleanCharField(models.CharField):
+
+class CleanCharField(CharField):
     """A CharField that stores no NUL and no lone surrogate."""
 
     def get_prep_value(self, value: Any) -> Any:
@@ -15,7 +22,7 @@ class CleanCharField(models.CharField):
         return clean(value) if isinstance(value, str) else value
 
 
-class CleanTextField(models.TextField):
+class CleanTextField(TextField):
     """A TextField that stores no NUL and no lone surrogate."""
 
     def get_prep_value(self, value: Any) -> Any:

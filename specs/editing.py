@@ -1,0 +1,160 @@
+"""What people do to projects and specs by hand; pages, API and admin call these verbs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from django.db import IntegrityError, transaction
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from specs import executors, limits
+from specs.directories import checked_directory
+from specs.errors import SpecInvalid
+from specs.importers import native, writer
+from specs.importers.messages import did_you_mean, errors_of
+from specs.importers.types import Name, Text, refuse
+from specs.models import Project, Spec
+from specs.storing import ImportResult, document_of, store
+from specs.text import NAME_HINT, is_name
+
+_RESERVED = "SPECYARD_"
+
+
+def _number_or_none(value: Any) -> Any:
+    """Forms send text, and an empty one for no limit."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else (text or None)
+
+
+def _unix_lines(value: Any) -> Any:
+    """Browsers end lines with CR LF, of which a shell would take the CR for a part of the command."""
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else value
+
+
+def _variables(value: Any) -> Any:
+    """Forms send lines of NAME=value, or nothing."""
+    if value is None:
+        return {}
+    if not isinstance(value, str):
+        return value
+    lines = [line for line in value.splitlines() if line.strip()]
+    if wrong := next((line for line in lines if "=" not in line), None):
+        raise refuse(f'"{wrong[:60]}" is not of the form NAME=value')
+    return {name.strip(): text for name, _, text in (line.partition("=") for line in lines)}
+
+
+def _fit_for_a_process(environment: dict[str, str]) -> dict[str, str]:
+    for name in environment:
+        if not (name.isascii() and name.isidentifier()):
+            raise refuse(f'"{name[:60]}" cannot be the name of an environment variable')
+        if name.startswith(_RESERVED):
+            raise refuse(f"names that begin with {_RESERVED} are Specyard's own ({name[:60]})")
+    return environment
+
+
+def _branch(value: str) -> str:
+    if value and (value[0] in "-/." or ".." in value or not all(c.isalnum() or c in "._-/+" for c in value)):
+        raise refuse("is not the name of a branch")
+    return value
+
+
+def _known_executor(value: str) -> str:
+    known = sorted(executors.known())
+    if value not in known:
+        hint = did_you_mean(value, known)
+        raise refuse(
+            f'"{value}" is not an executor of this installation{hint or ";"} known: {", ".join(known)}'
+        )
+    return value
+
+
+OptionalCommand = Annotated[Text, Field(max_length=limits.COMMAND_LENGTH), BeforeValidator(_unix_lines)]
+
+
+class _ProjectInput(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name
+    directory: str
+    default_branch: Annotated[str, Field(max_length=limits.TITLE_LENGTH), AfterValidator(_branch)] = "main"
+    isolation: Literal["copy", "in_place"] = "copy"
+    setup_command: OptionalCommand = ""
+    teardown_command: OptionalCommand = ""
+    review_command: OptionalCommand = ""
+    environment: Annotated[
+        dict[str, Text],
+        Field(max_length=limits.ENVIRONMENT_VARIABLES),
+        BeforeValidator(_variables),
+        AfterValidator(_fit_for_a_process),
+    ] = {}
+    max_workers: Annotated[
+        Annotated[int, Field(ge=1, le=limits.PROJECT_WORKERS_MOST)] | None, BeforeValidator(_number_or_none)
+    ] = None
+    default_executor: Annotated[Name, AfterValidator(_known_executor)] = "command"
+
+
+def create_project(data: Mapping[str, Any]) -> Project:
+    """Stores a new project. Raises SpecInvalid with a message per field."""
+    return _save(Project(), data)
+
+
+def update_project(project: Project, data: Mapping[str, Any]) -> Project:
+    """Changes the fields that `data` names. Raises SpecInvalid with a message per field."""
+    return _save(project, data)
+
+
+def check_project(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all fields after a change by `data`, ready to be stored. Raises SpecInvalid."""
+    current = {name: getattr(project, name) for name in _ProjectInput.model_fields} if project.pk else {}
+    values: dict[str, Any] = {**current, **data}
+    errors: list[tuple[str, str]] = []
+    try:
+        values = _ProjectInput.model_validate(values).model_dump()
+    except ValidationError as error:
+        errors += errors_of(error, _ProjectInput)
+    wrong = {field for field, _ in errors}
+    # A directory that is not being changed may be missing for the moment.
+    if "directory" in data and "directory" not in wrong:
+        try:
+            values["directory"] = checked_directory(values["directory"])
+        except SpecInvalid as error:
+            errors += error.errors
+    if "name" not in wrong and _is_taken(project, values["name"]):
+        errors.append(_taken(values["name"]))
+    if errors:
+        raise SpecInvalid(errors)
+    return values
+
+
+def save_text(project: Project, key: str, text: str) -> ImportResult:
+    """Creates or updates the project's spec `key` from native YAML. Raises SpecInvalid."""
+    if not is_name(key) or len(key) > limits.NAME_LENGTH:
+        raise SpecInvalid([("key", f"must consist of 1 to {limits.NAME_LENGTH} {NAME_HINT}")])
+    return store(project, key, native.parse(text, project.default_executor))
+
+
+def to_yaml(spec: Spec) -> str:
+    """The spec as native YAML, for the editor; `save_text` reads it back as the same spec."""
+    return writer.write(document_of(spec))
+
+
+def _save(project: Project, data: Mapping[str, Any]) -> Project:
+    for name, value in check_project(project, data).items():
+        setattr(project, name, value)
+    try:
+        with transaction.atomic():
+            project.save()
+    except IntegrityError as error:  # somebody took the name a moment ago
+        if _is_taken(project, project.name):
+            raise SpecInvalid([_taken(project.name)]) from error
+        raise
+    return project
+
+
+def _is_taken(project: Project, name: str) -> bool:
+    return Project.objects.filter(name=name).exclude(pk=project.pk).exists()
+
+
+def _taken(name: str) -> tuple[str, str]:
+    return "name", f'"{name}" is the name of another project'
