@@ -7,11 +7,12 @@ Celery only carries the wish to start a worker quickly. What it loses, doubles o
 import os
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
-from dashboard import config  # noqa: E402
+from dashboard import config
 
 CONFIG = config.load()
 
@@ -41,3 +42,19 @@ app.conf.update(
     worker_enable_remote_control=False,
 )
 app.autodiscover_tasks(["workers", "queue_app"])
+
+
+@worker_ready.connect
+def start_caretaker(**_: object) -> None:
+    """The node's own thread starts when its Celery can take messages."""
+    from workers import maintenance
+
+    maintenance.start(CONFIG.node_name)
+
+
+@worker_shutting_down.connect
+def drain(**_: object) -> None:
+    """TERM or Ctrl-C: let everything go, so that Celery's warm shutdown finds no task that still waits."""
+    from workers import maintenance
+
+    maintenance.drain()

@@ -166,9 +166,7 @@ def _place(entry: WorkerQueue, priority: int, rank: str, by: str) -> WorkerQueue
     changed = entry.priority != priority
     entry.priority, entry.rank = priority, rank
     WorkerQueue.objects.filter(pk=entry.pk).update(priority=priority, rank=rank)
-    emit(
-        EventKind.QUEUE_UPDATED, action="moved", entry=entry.pk, by=by, priority=priority, priority_changed=changed
-    )
+    emit(EventKind.QUEUE_UPDATED, action="moved", entry=entry.pk, by=by, priority=priority, priority_changed=changed)
     return entry
 
 
@@ -287,9 +285,7 @@ def _in_order(situation: Situation) -> "list[WorkerQueue]":
 def _start(entry: WorkerQueue, situation: Situation) -> Worker:
     node = situation.node_for(entry)
     assert node is not None
-    worker = accept(
-        entry.spec, slot=situation.free_slot(), node=node, by=entry.added_by, continues=entry.continues
-    )
+    worker = accept(entry.spec, slot=situation.free_slot(), node=node, by=entry.added_by, continues=entry.continues)
     entry.delete()
     emit(EventKind.QUEUE_UPDATED, action="started", entry=entry.pk, worker=worker.pk)
     situation.take(worker)

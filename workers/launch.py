@@ -131,11 +131,13 @@ def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNEC
     raise RunnerLost(f"The runner of worker {run.worker_id} did not answer within {seconds:.0f} s.")
 
 
-def destroy(run: Run) -> None:
-    """Make sure that nothing of this run is left. Raises LauncherUnavailable when that is not certain."""
-    _ask_launcher(
-        {"op": "destroy", "run": run.id, "directory": os.fspath(run.directory), "worker": run.worker_id}
-    )
+def destroy(run: Run, epoch: int) -> None:
+    """Make sure that nothing of this run is left.
+
+    Raises Fenced when the runner obeys a higher epoch already, LauncherUnavailable when it is not certain.
+    """
+    request = {"op": "destroy", "run": run.id, "directory": os.fspath(run.directory), "epoch": epoch}
+    _ask_launcher({**request, "worker": run.worker_id})
 
 
 def ping() -> Entry:
@@ -155,6 +157,8 @@ def _ask_launcher(request: Entry) -> Entry:
             raise LauncherUnavailable from error
     if reply is None:
         raise LauncherUnavailable(f"The launcher did not answer within {LAUNCHER_SECONDS:.0f} s.")
+    if reply.get("fenced"):
+        raise Fenced
     if not reply.get("ok"):
         raise LauncherUnavailable(f"The launcher refused: {reply.get('error', 'no reason given')}")
     return reply

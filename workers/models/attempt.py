@@ -8,7 +8,6 @@ from django.db import models
 from django.utils import timezone
 
 from specs.fields import CleanTextField
-
 from workers.models.event import emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import Worker
@@ -22,9 +21,7 @@ class Attempt(models.Model):
 
     chunk = models.ForeignKey(WorkerChunk, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()  # from 1, per chunk
-    status = models.CharField(
-        max_length=12, choices=AttemptStatus.choices, default=AttemptStatus.RUNNING
-    )
+    status = models.CharField(max_length=12, choices=AttemptStatus.choices, default=AttemptStatus.RUNNING)
     reason = models.CharField(max_length=50, blank=True)  # machine-readable, from the runner
     message = CleanTextField(blank=True)  # a sentence for people
     exit_code = models.IntegerField(null=True)
@@ -63,9 +60,7 @@ class Attempt(models.Model):
         worker.own(step=Step.EXECUTING, current=chunk.ordinal)
         last = chunk.attempts.aggregate(last=models.Max("number"))["last"] or 0
         now = timezone.now()
-        attempt = cls.objects.create(
-            chunk=chunk, number=last + 1, incarnation=worker.incarnation, started_at=now
-        )
+        attempt = cls.objects.create(chunk=chunk, number=last + 1, incarnation=worker.incarnation, started_at=now)
         chunk.change(outcome=ChunkOutcome.RUNNING, started_at=chunk.started_at or now)
         emit(EventKind.WORKER_PROGRESS, worker.pk, chunk=chunk.ordinal, attempt=attempt.pk)
         return attempt

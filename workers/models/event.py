@@ -40,9 +40,7 @@ class Event(models.Model):
     class Meta:
         ordering = ("seq",)
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(kind__in=tuple(EventKind.values)), name="event_kind_is_known"
-            ),
+            models.CheckConstraint(condition=models.Q(kind__in=tuple(EventKind.values)), name="event_kind_is_known"),
         ]
 
     def __str__(self) -> str:
@@ -189,7 +187,7 @@ def _advance(count: int) -> int:
     table = EventCounter._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (id, seq) VALUES (1, %s) "  # noqa: S608 - our own table's name
+            f"INSERT INTO {table} (id, seq) VALUES (1, %s) "
             f"ON CONFLICT (id) DO UPDATE SET seq = {table}.seq + excluded.seq RETURNING seq",
             [count],
         )

@@ -9,7 +9,6 @@ from django.db import models
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField
 from specs.models import Spec
 from workers import publisher
-
 from workers.models.event import after_commit, emit, unit_of_work
 from workers.models.node import Node
 from workers.models.worker import Worker

@@ -1,0 +1,475 @@
+"""The engine drives one worker: it turns a frozen plan into requests to the runner, and the journal into rows.
+
+The engine holds nothing that is not in the database or in the journal. Every request has an id and is carried
+out once by a runner, so that an engine which takes over simply goes the same way again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError
+
+from workers import launch, workspace
+from workers.control import Ear, wish_of
+from workers.errors import Fenced, LauncherUnavailable, RunnerLost, RunnerRefused, StaleTransition
+from workers.launch import Connection, Entry, Run
+from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
+from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish, WorkerStatus
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3.0  # between TERM and KILL
+END_SECONDS = 8.0  # for a runner to end what it runs; then its tree is destroyed
+PREPARE_SECONDS = 1800.0
+LISTEN_SECONDS = 0.05  # between two looks at the wishes
+DATABASE_PATIENCE = 120.0  # seconds that an engine waits for a database that is being restarted
+
+
+class StopRequested(Exception):
+    """A person wants the worker to end."""
+
+
+class Draining(Exception):
+    """This process shuts down; the work goes on later."""
+
+
+class Owned:
+    """The workers that this process drives, and whether it is about to end."""
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._empty = threading.Event()
+        self._empty.set()
+        self.draining = threading.Event()  # this process is about to end
+        self.superseded = threading.Event()  # another process speaks for this node
+
+    @contextmanager
+    def holding(self, worker_id: int, epoch: int) -> Iterator[bool]:
+        """Within: the worker counts as driven here. Gives False when it is already, or no new work is taken."""
+        with self._lock:
+            free = worker_id not in self._epochs and not self.draining.is_set() and not self.superseded.is_set()
+            if free:
+                self._epochs[worker_id] = epoch
+                self._empty.clear()
+        try:
+            yield free
+        finally:
+            if free:
+                self._let_go(worker_id)
+
+    def _let_go(self, worker_id: int) -> None:
+        with self._lock:
+            del self._epochs[worker_id]
+            if not self._epochs:
+                self._empty.set()
+
+    def all(self) -> dict[int, int]:
+        """Worker → epoch."""
+        with self._lock:
+            return dict(self._epochs)
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Whether every engine has let go within the time."""
+        return self._empty.wait(seconds)
+
+
+owned = Owned()
+
+
+def run(worker_id: int, epoch: int) -> None:
+    """Claim an accepted worker and drive it to its end. A doubled or late call finds nothing to claim."""
+    with owned.holding(worker_id, epoch) as free, patience(DATABASE_PATIENCE):
+        if free and (worker := Worker.claim(worker_id, epoch)):
+            drive(worker)
+
+
+def adopt(worker_id: int, epoch: int) -> None:
+    """Take a worker over from the owner with `epoch` and drive it to its end."""
+    with owned.holding(worker_id, epoch + 1) as free, patience(DATABASE_PATIENCE):
+        if free and (worker := Worker.adopt(worker_id, epoch)):
+            drive(worker)
+
+
+def drive(worker: Worker) -> None:
+    """Drive a worker that this process owns until it has ended or has to be let go."""
+    engine = Engine(worker)
+    try:
+        engine.run()
+    except (Fenced, Draining) as letting_go:
+        logger.info("Worker %s is let go: %s", worker.pk, letting_go.__doc__)
+    except StaleTransition as stale:
+        logger.warning("Worker %s is let go: %s", worker.pk, stale)
+    except (LauncherUnavailable, DatabaseError) as error:
+        logger.warning("Worker %s is let go and will be adopted again: %s", worker.pk, error)
+    except Exception:
+        logger.exception("Worker %s met a defect", worker.pk)
+        engine.give_up()
+    finally:
+        engine.hang_up()
+
+
+class Engine:
+    """Drives one worker. One thread."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.ear = Ear(worker.pk)
+        self.connection: Connection | None = None
+        self.results: dict[str, Entry] = {}
+        self.asked = Wish.RUN  # what the runner has been asked to do
+        self.attempt: Attempt | None = None
+        self.workspace = workspace.for_worker(worker.project, worker.pk)
+
+    @property
+    def run_id(self) -> Run:
+        return Run(self.worker.pk, self.worker.incarnation)
+
+    # The story.
+
+    def run(self) -> None:
+        """Prepare, work through the chunks, end. Raises Fenced, Draining, LauncherUnavailable, DatabaseError."""
+        try:
+            self.find_runner()
+            self.prepare()
+            for chunk in retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
+                self.work_through(chunk)
+                if chunk.outcome == ChunkOutcome.FAILED and self.worker.on_failure == "stop":
+                    break
+            self.end_runner()
+            self.conclude()
+        except StopRequested:
+            self.stop()
+        except GivenUp as end:
+            self.end_runner()
+            self.worker.fail(end.reason, end.message)
+        except Draining:
+            self.end_runner("drain")
+            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="interrupted")
+            raise
+
+    def find_runner(self) -> None:
+        """Attach to the runner of an earlier owner, or make sure that it is dead and learn what it had finished."""
+        if self.worker.incarnation == 0:
+            return
+        try:
+            self.connection = launch.connect(self.run_id)
+            self.catch_up()
+        except RunnerLost:
+            self.forget_runner()
+
+    def catch_up(self) -> None:
+        """Become the runner's owner; take in what stands in its journal and whether it is frozen."""
+        assert self.connection is not None
+        frozen = False
+        for entry in launch.attach(self.run_id, self.connection, self.worker.epoch):
+            if entry["kind"] == "finished":
+                self.results[entry["request"]] = entry["result"]
+            elif entry["kind"] in ("paused", "resumed"):
+                frozen = entry["kind"] == "paused"
+        self.asked = Wish.PAUSE if frozen else Wish.RUN
+        if frozen and self.worker.status == WorkerStatus.RUNNING:
+            self.worker.paused()
+        elif not frozen and self.worker.status == WorkerStatus.PAUSED and self.worker.desired == Wish.RUN:
+            self.worker.resumed()
+
+    def forget_runner(self) -> None:
+        """The runner is gone, or should be: nothing of it may be left, and what it had finished counts."""
+        self.hang_up()
+        self.read_wish()  # raises Fenced for an owner that was overtaken; the launcher checks the epoch once more
+        launch.destroy(self.run_id, self.worker.epoch)
+        for entry in self.run_id.entries():
+            if entry["kind"] == "finished":
+                self.results[entry["request"]] = entry["result"]
+
+    def prepare(self) -> None:
+        """Make the workspace, unless this worker has, or has inherited, one."""
+        if self.worker.prepared_at is not None:
+            return
+        if self.workspace.needs_preparation:
+            result = self.insist(self.ask_to_prepare)
+            if result["outcome"] != "passed":
+                raise GivenUp(Reason.PREPARATION_FAILED, result["message"])
+        self.worker.prepared(str(self.workspace.directory))
+
+    def ask_to_prepare(self) -> Entry:
+        if self.results.get("prepare", {}).get("outcome") == "interrupted":
+            del self.results["prepare"]  # by an earlier shutdown
+        log = log_path(self.worker.pk, 0)
+        return self.request(
+            "prepare",
+            "prepare",
+            **self.workspace.preparation(),
+            env=self.variables(),
+            log=str(log),
+            timeout=PREPARE_SECONDS,
+        )
+
+    def insist(self, ask: Callable[[], Entry]) -> Entry:
+        """Ask again after each loss of the runner, up to MAX_RESCUES times."""
+        for _ in range(MAX_RESCUES + 1):
+            try:
+                return ask()
+            except RunnerLost:
+                self.forget_runner()
+        raise GivenUp(Reason.RUNNER_LOST, f"The runner died {MAX_RESCUES + 1} times while preparing the workspace.")
+
+    # One chunk.
+
+    def work_through(self, chunk: WorkerChunk) -> None:
+        """Try the chunk until it is settled."""
+        if not chunk.is_settled and self.depends_on_failure(chunk):
+            chunk.skip(self.worker)
+        while not chunk.is_settled:
+            self.attempt = self.open_attempt(chunk)
+            try:
+                self.try_once(self.attempt, chunk)
+            except RunnerLost:
+                self.lose_attempt()
+
+    def depends_on_failure(self, chunk: WorkerChunk) -> bool:
+        """Whether a chunk that this one needs has failed or was skipped because of a failure."""
+        bad = (ChunkOutcome.FAILED, ChunkOutcome.SKIPPED)
+        if not chunk.depends_on:
+            return False
+        return retrying(lambda: self.worker.chunks.filter(key__in=chunk.depends_on, outcome__in=bad).exists())
+
+    def open_attempt(self, chunk: WorkerChunk) -> Attempt:
+        """The attempt that an earlier owner left running, when it can still be finished; else a new one."""
+        running = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.RUNNING).first())
+        if running is not None:
+            running.chunk = chunk
+            if self.can_go_on(running, chunk):
+                return running
+            self.attempt = running
+            self.lose_attempt()
+        if self.connection is None:
+            self.start_runner()
+        return Attempt.open(self.worker, chunk)
+
+    def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
+        """Whether its runner still lives, or had finished all of it before it died."""
+        if self.connection is not None and attempt.incarnation == self.worker.incarnation:
+            return True
+        executed = self.results.get(f"{attempt.pk}:execute")
+        if executed is None:
+            return False
+        return executed["outcome"] != "passed" or not chunk.review or f"{attempt.pk}:review" in self.results
+
+    def try_once(self, attempt: Attempt, chunk: WorkerChunk) -> None:
+        """Execute, review, close. Raises RunnerLost."""
+        result = self.ask_to_execute(attempt, chunk)
+        if result["outcome"] == "passed" and chunk.review:
+            if attempt.reviewed_at is None:
+                attempt.begin_review(self.worker)
+            result = self.ask_to_review(attempt, chunk)
+        self.settle(attempt, chunk, result)
+
+    def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        earlier = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.FAILED).order_by("-number").first())
+        return self.request(
+            "execute",
+            f"{attempt.pk}:execute",
+            attempt=attempt.pk,
+            executor=chunk.executor,
+            params=chunk.params,
+            findings=earlier.findings if earlier else "",
+            **self.surroundings(attempt, chunk),
+        )
+
+    def ask_to_review(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        return self.request(
+            "review",
+            f"{attempt.pk}:review",
+            attempt=attempt.pk,
+            command=chunk.review["command"],
+            **self.surroundings(attempt, chunk),
+        )
+
+    def surroundings(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        variables = {
+            "SPECYARD_CHUNK": chunk.key,
+            "SPECYARD_ATTEMPT": str(attempt.number),
+        }
+        return {
+            "cwd": self.worker.workspace,
+            "env": self.variables() | variables,
+            "log": str(attempt.log_path),
+            "timeout": float(chunk.timeout),
+        }
+
+    def variables(self) -> dict[str, str]:
+        """The project's variables and those that name the worker."""
+        return {
+            **self.worker.project.environment,
+            "SPECYARD_WORKER": str(self.worker.pk),
+            "SPECYARD_WORKSPACE": self.worker.workspace or str(self.workspace.directory),
+        }
+
+    def settle(self, attempt: Attempt, chunk: WorkerChunk, result: Entry) -> None:
+        """Map the runner's result to the attempt's status and the chunk's outcome."""
+        facts: dict[str, Any] = {name: result.get(name) or "" for name in ("reason", "message", "findings")}
+        facts["exit_code"] = result.get("exit_code")
+        facts |= {"log_bytes": result.get("bytes", 0), "log_lines": result.get("lines", 0)}
+        if result["outcome"] == "passed":
+            self.close_attempt(AttemptStatus.PASSED, ChunkOutcome.PASSED, **facts)
+        elif result["outcome"] == "interrupted":
+            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
+        else:
+            charged = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.FAILED).count()) + 1
+            last = charged >= self.worker.max_attempts
+            self.close_attempt(AttemptStatus.FAILED, ChunkOutcome.FAILED if last else ChunkOutcome.PENDING, **facts)
+
+    def close_attempt(self, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
+        if self.attempt is not None:
+            attempt, self.attempt = self.attempt, None
+            attempt.close(self.worker, status, outcome, **facts)
+
+    def lose_attempt(self) -> None:
+        """The runner died: its tree is made sure to be dead, the attempt is lost, and another one may follow."""
+        self.forget_runner()
+        self.close_attempt(AttemptStatus.LOST, ChunkOutcome.PENDING, reason="runner_lost", message="The runner died.")
+        if self.worker.rescues > MAX_RESCUES:
+            raise GivenUp(Reason.RUNNER_LOST, f"The runner died {self.worker.rescues} times.")
+
+    # The runner.
+
+    def start_runner(self) -> None:
+        """Start the next incarnation; the one before is dead. A worker that should be paused starts frozen."""
+        self.worker.new_incarnation()
+        self.connection = launch.start(self.run_id)
+        self.catch_up()
+        if self.worker.desired == Wish.PAUSE or self.worker.status == WorkerStatus.PAUSED:
+            self.obey(self.read_wish())
+
+    def request(self, op: str, request: str, **fields: Any) -> Entry:
+        """Have the runner carry out a request and give its result. Raises RunnerLost, StopRequested, Draining …"""
+        if request in self.results:
+            return self.results[request]
+        if self.connection is None:
+            self.start_runner()
+        self.say(op, request=request, grace=GRACE_SECONDS, **fields)
+        while request not in self.results:
+            self.listen()
+        return self.results[request]
+
+    def say(self, op: str, **fields: Any) -> None:
+        assert self.connection is not None
+        self.connection.send({"op": op, "worker": self.worker.pk, **fields})
+
+    def listen(self) -> None:
+        """Take in the next journal entry, if one comes soon, and obey what people want."""
+        assert self.connection is not None
+        entry = self.connection.receive(LISTEN_SECONDS)
+        if entry is not None:
+            self.take_in(entry)
+        if owned.superseded.is_set():
+            raise Fenced
+        if owned.draining.is_set():
+            raise Draining
+        if self.ear.due():
+            self.obey(self.read_wish())
+
+    def take_in(self, entry: Entry) -> None:
+        """Turn one journal entry into rows and events."""
+        kind = entry["kind"]
+        if kind == "finished":
+            self.results[entry["request"]] = entry["result"]
+        elif kind == "output" and self.attempt is not None and entry["attempt"] == self.attempt.pk:
+            if entry["bytes"] != self.attempt.log_bytes:
+                self.attempt.output(self.worker, entry["bytes"], entry["lines"], entry["last"])
+        elif kind == "paused":
+            self.worker.paused()
+        elif kind == "resumed":
+            self.worker.resumed()
+        elif kind == "fenced":
+            raise Fenced
+        elif kind == "error":
+            raise RunnerRefused(entry["error"])
+
+    def read_wish(self) -> Wish:
+        row = retrying(lambda: Worker.objects.values_list("desired", "desired_by", "epoch").get(pk=self.worker.pk))
+        self.worker.desired, self.worker.desired_by = row[0], row[1]
+        return wish_of(row[0], row[2], self.worker.epoch)
+
+    def obey(self, wish: Wish) -> None:
+        """Pass a wish on to the runner; what becomes true comes back in the journal."""
+        if wish == Wish.STOP:
+            raise StopRequested
+        if wish != self.asked:
+            self.say("pause" if wish == Wish.PAUSE else "resume")
+            self.asked = wish
+
+    # The end.
+
+    def end_runner(self, reason: str = "") -> None:
+        """End the runner and make sure that nothing of it is left. Raises LauncherUnavailable when that is unsure."""
+        if self.worker.incarnation == 0:
+            return
+        if self.connection is not None:
+            self.see_out(reason)
+        self.forget_runner()
+
+    def see_out(self, reason: str) -> None:
+        """Ask the runner to end what it runs and then itself, and wait for it, but not for long."""
+        deadline = time.monotonic() + END_SECONDS
+        try:
+            if reason:
+                self.say("interrupt", reason=reason)
+            self.say("quit")
+            while (left := deadline - time.monotonic()) > 0:
+                entry = self.connection and self.connection.receive(left)
+                if entry and entry["kind"] in ("ended", "fenced"):
+                    break
+        except RunnerLost:
+            return
+
+    def stop(self) -> None:
+        """Carry out a stop: end everything, then say so."""
+        self.end_runner("stop")
+        self.attempt = self.attempt or self.running_attempt()
+        self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="interrupted", message="Stopped.")
+        wished = retrying(lambda: Worker.objects.values_list("reason", flat=True).get(pk=self.worker.pk))
+        self.worker.stopped(self.worker.desired_by, Reason(wished or Reason.STOPPED))
+
+    def running_attempt(self) -> Attempt | None:
+        query = Attempt.objects.select_related("chunk").filter(chunk__worker=self.worker, status=AttemptStatus.RUNNING)
+        return retrying(query.first)
+
+    def conclude(self) -> None:
+        """Say how the worker ended."""
+        failed = retrying(lambda: self.worker.chunks.filter(outcome=ChunkOutcome.FAILED).first())
+        if failed is None:
+            self.worker.completed()
+            return
+        last = retrying(lambda: failed.attempts.order_by("-number").first())
+        message = f"{failed.title}: {last.message if last else 'failed'}"
+        reason = Reason.CHUNK_FAILED if self.worker.on_failure == "stop" else Reason.CHUNKS_FAILED
+        self.worker.fail(reason, message)
+
+    def give_up(self) -> None:
+        """After a defect of ours: end everything and let the worker fail, if that can still be said."""
+        try:
+            self.end_runner("stop")
+            self.attempt = self.running_attempt()
+            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="internal_error")
+            self.worker.fail(Reason.INTERNAL_ERROR, "A defect in Specyard ended this worker. The node's log says more.")
+        except (Fenced, StaleTransition, LauncherUnavailable, DatabaseError):
+            logger.exception("Worker %s could not be ended; it will be adopted again", self.worker.pk)
+
+    def hang_up(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class GivenUp(Exception):
+    """The work cannot be carried on."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message

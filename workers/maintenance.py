@@ -1,0 +1,211 @@
+"""The safety nets of a node. None of them travels through Celery; each is a plain function, the loop is at the end.
+
+One plain thread per node process registers the node, renews leases, claims what a message should have started,
+adopts what has no owner in this process, finds silent nodes, and tells the queue to look again.
+"""
+
+import logging
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import psutil
+from django.db import DatabaseError, connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from workers import engine
+from workers.errors import StaleTransition
+from workers.models import Attempt, Event, Node, Worker, unit_of_work
+from workers.models.worker import LEASE
+from workers.runner.executors import registry
+from workers.signals import slots_may_be_free
+from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, WorkerStatus
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+HEARTBEAT_SECONDS = 5.0
+IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
+LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
+EVENTS_KEPT = timedelta(days=7)
+DRAIN_SECONDS = 12.0
+
+
+def capabilities() -> dict[str, object]:
+    """What this machine offers."""
+    return {
+        "executors": sorted(registry()),
+        "platform": platform.system().lower(),
+        "cores": os.cpu_count() or 1,
+        "memory": psutil.virtual_memory().total,
+        "python": platform.python_version(),
+    }
+
+
+def register(name: str) -> Node:
+    """Register this process as the voice of the node."""
+    return Node.register(name, uuid.uuid4().hex, capabilities())
+
+
+def heartbeat(node: Node) -> bool:
+    """Report load and memory, renew the leases of what is driven here. False when another process took over."""
+    if not node.heartbeat(load=os.getloadavg()[0], memory=psutil.virtual_memory().percent):
+        return False
+    for worker_id, epoch in engine.owned.all().items():
+        renew(worker_id, epoch)
+    return True
+
+
+@unit_of_work
+def renew(worker_id: int, epoch: int) -> None:
+    """Renew one lease by the database's clock; a fenced owner renews nothing."""
+    Worker.objects.filter(pk=worker_id, epoch=epoch, status__in=OWNED).update(lease_until=Now() + LEASE)
+
+
+def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
+    """What this process should drive and does not: (engine.run or engine.adopt, worker, epoch)."""
+    late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
+    waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
+    rows = Worker.objects.filter(waiting, node=node).values_list("pk", "epoch", "status")
+    mine = engine.owned.all()
+    return [
+        (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)
+        for pk, epoch, status in rows
+        if pk not in mine
+    ]
+
+
+def take_up(node: Node) -> int:
+    """Start an engine, each in a plain thread, for everything that `find_work` finds. Gives how many."""
+    found = find_work(node)
+    for drive, pk, epoch in found:
+        threading.Thread(target=_in_thread, args=(drive, pk, epoch), name=f"worker-{pk}", daemon=True).start()
+    return len(found)
+
+
+def _in_thread(drive: Callable[[int, int], None], pk: int, epoch: int) -> None:
+    try:
+        drive(pk, epoch)
+    except DatabaseError as error:
+        logger.warning("Worker %s could not be taken up: %s", pk, error)
+    finally:
+        connection.close()
+
+
+def find_silent() -> None:
+    """Mark silent nodes offline and give up what ran on them, once their leases are long over."""
+    if not Node.objects.exclude(status=NodeStatus.OFFLINE).filter(last_seen__lt=Now() - LEASE).exists() and not (
+        _abandoned().exists()
+    ):
+        return
+    Node.mark_silent()
+    for worker in _abandoned().select_related("project"):
+        give_up(worker)
+
+
+def _abandoned() -> "QuerySet[Worker]":
+    over = Worker.objects.filter(status__in=OWNED, lease_until__lt=Now() - LEASE_GRACE)
+    return over.filter(node__status=NodeStatus.OFFLINE, node__last_seen__lt=Now() - LEASE_GRACE)
+
+
+def give_up(worker: Worker) -> None:
+    """Take a worker from a node that is gone, and end it: its workspace is out of reach."""
+    taken = Worker.adopt(worker.pk, worker.epoch)
+    if taken is None:
+        return
+    try:
+        _give_up(taken)
+    except StaleTransition as stale:
+        logger.info("Worker %s was not given up: %s", worker.pk, stale)
+
+
+@unit_of_work
+def _give_up(worker: Worker) -> None:
+    running = Attempt.objects.select_related("chunk").filter(chunk__worker=worker, status=AttemptStatus.RUNNING)
+    for attempt in running:
+        attempt.close(worker, AttemptStatus.LOST, ChunkOutcome.PENDING, reason="node_lost")
+    worker.fail(Reason.NODE_LOST, f"The node {worker.node.name} went silent.")
+
+
+def prune_events() -> int:
+    """Forget events that no page can still ask for. Gives how many."""
+    count, _ = Event.objects.filter(at__lt=timezone.now() - EVENTS_KEPT).delete()
+    return count
+
+
+class Caretaker:
+    """The loop of one node process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.node: Node | None = None
+        self.fenced = threading.Event()  # another process speaks for this node
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
+        self._next_heartbeat = 0.0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def run_once(self) -> None:
+        """One round. Raises DatabaseError."""
+        if self.node is None:
+            self.node = register(self.name)
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+            if not heartbeat(self.node):
+                self.step_down()
+                return
+            find_silent()
+        if not engine.owned.draining.is_set():
+            take_up(self.node)
+            slots_may_be_free.send(Caretaker)
+
+    def step_down(self) -> None:
+        """Another process speaks for this node: drive nothing more and leave everything as it is."""
+        logger.warning("Another process speaks for node %s; this one steps down.", self.name)
+        engine.owned.superseded.set()
+        self.fenced.set()
+        self._end.set()
+
+    def drain(self) -> None:
+        """Let everything go: runners are interrupted, their chunks go on later, no attempt is charged."""
+        engine.owned.draining.set()
+        engine.owned.wait_until_empty(DRAIN_SECONDS)
+        self._end.set()
+        if self.node is not None and not self.fenced.is_set():
+            self.node.unregister()
+
+    def _loop(self) -> None:
+        while not self._end.is_set():
+            try:
+                self.run_once()
+            except DatabaseError as error:
+                logger.warning("The database does not answer: %s", error)
+                connection.close()
+            self._end.wait(TICK_SECONDS)
+        connection.close()
+
+
+_caretakers: list[Caretaker] = []
+
+
+def start(name: str) -> Caretaker:
+    """Start the caretaker of this node process. One whose node was taken over ends the process with TERM."""
+    caretaker = Caretaker(name)
+    _caretakers.append(caretaker)
+    caretaker.start()
+    return caretaker
+
+
+def drain() -> None:
+    """Have every caretaker of this process let go; called from a signal handler, so it works in a thread."""
+    for caretaker in _caretakers:
+        threading.Thread(target=caretaker.drain, name="drain").start()

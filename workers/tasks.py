@@ -1,0 +1,11 @@
+"""What Celery carries: the wish that a node starts a worker at once."""
+
+from celery import shared_task
+
+from workers import engine
+
+
+@shared_task(name="workers.run_worker", ignore_result=True)
+def run_worker(worker_id: int, epoch: int) -> None:
+    """Claim and drive the worker. A doubled or late message finds nothing to claim."""
+    engine.run(worker_id, epoch)
