@@ -67,7 +67,8 @@ class ProjectAdmin(ProjectAdminBase):
 
 class ChunkInline(ChunkInlineBase):
     model = Chunk
-    fields = readonly_fields = ["ordinal", "key", "title", "executor", "timeout", "depends_on"]
+    fields = ["ordinal", "key", "title", "executor", "timeout", "depends_on"]
+    readonly_fields = ["ordinal", "key", "title", "executor", "timeout", "depends_on"]
     extra = 0
     can_delete = False
     show_change_link = True

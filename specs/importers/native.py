@@ -37,13 +37,13 @@ class NativeDefaults(Strict):
     """The executor of chunks that name none. Without it, the project's default executor."""
     params: dict[str, Any] | None = None
     """Parameters for chunks that have the default executor and no `params`."""
-    timeout: types.Duration | None = None
-    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h."""
     review: NativeReview | None = None
     """The review of chunks that have none."""
+    timeout: types.Duration | None = None
+    """Wall time for one attempt at a chunk that gives none."""
 
 
-class NativeChunk(NativeDefaults):
+class NativeChunk(Strict):
     """One step."""
 
     key: types.Name | None = None
@@ -54,6 +54,14 @@ class NativeChunk(NativeDefaults):
     """What to do, at any length."""
     acceptance: types.Items = []
     """Criteria that tell when the step is done."""
+    executor: types.Name | None = None
+    """What carries the step out. Default: `defaults.executor`, else the project's default executor."""
+    params: dict[str, Any] | None = None
+    """The executor's parameters, for example {run: "make"} for the executor "command"."""
+    review: NativeReview | None = None
+    """How the result is reviewed. Without it, `defaults.review`, else the project's review command."""
+    timeout: types.Duration | None = None
+    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h. Default: 30m."""
     depends_on: types.Names = []
     """Keys of the chunks that must have passed before."""
     files: types.InsidePaths = []
