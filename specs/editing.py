@@ -63,9 +63,7 @@ def _known_executor(value: str) -> str:
     known = sorted(executors.known())
     if value not in known:
         hint = did_you_mean(value, known)
-        raise refuse(
-            f'"{value}" is not an executor of this installation{hint or ";"} known: {", ".join(known)}'
-        )
+        raise refuse(f'"{value}" is not an executor of this installation{hint or ";"} known: {", ".join(known)}')
     return value
 
 

@@ -18,9 +18,7 @@ class SpecInvalid(SpecsError):
 
     def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
         self.errors = list(errors)
-        super().__init__(
-            "\n".join(f"{path}: {message}" if path else message for path, message in self.errors)
-        )
+        super().__init__("\n".join(f"{path}: {message}" if path else message for path, message in self.errors))
 
 
 class SpecInUse(SpecsError):

@@ -55,9 +55,7 @@ class Project(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(name="project_has_a_name", condition=~Q(name="")),
-            models.CheckConstraint(
-                name="project_directory_is_absolute", condition=Q(directory__startswith="/")
-            ),
+            models.CheckConstraint(name="project_directory_is_absolute", condition=Q(directory__startswith="/")),
             models.CheckConstraint(
                 name="project_isolation_is_copy_or_in_place",
                 condition=Q(isolation__in=("copy", "in_place")),

@@ -35,9 +35,7 @@ class ImportResult:
 
 def document_of(spec: Spec) -> SpecDocument:
     """The stored spec as a document."""
-    chunks = [
-        ChunkDocument(**{name: getattr(chunk, name) for name in CHUNK_FIELDS}) for chunk in spec.chunks.all()
-    ]
+    chunks = [ChunkDocument(**{name: getattr(chunk, name) for name in CHUNK_FIELDS}) for chunk in spec.chunks.all()]
     return SpecDocument(**{name: getattr(spec, name) for name in SPEC_FIELDS}, chunks=chunks)
 
 

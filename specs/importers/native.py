@@ -81,9 +81,7 @@ class NativeSpec(Strict):
     """Higher starts first."""
     on_failure: Literal["stop", "continue"] = "stop"
     """When a chunk has failed for good: stop the run, or go on with what does not depend on it."""
-    max_attempts: int = Field(
-        default=limits.ATTEMPTS_DEFAULT, ge=limits.ATTEMPTS_FEWEST, le=limits.ATTEMPTS_MOST
-    )
+    max_attempts: int = Field(default=limits.ATTEMPTS_DEFAULT, ge=limits.ATTEMPTS_FEWEST, le=limits.ATTEMPTS_MOST)
     """How often a chunk may be tried."""
     touches: types.InsidePaths = []
     """Patterns of the files that the spec changes."""
@@ -135,9 +133,7 @@ def _refuse_heavy_defaults(native: NativeSpec) -> None:
 
 def _document(native: NativeSpec, default_executor: str) -> SpecDocument:
     fields = native.model_dump(exclude={"defaults", "chunks"})
-    chunks = [
-        _chunk(chunk, index, native.defaults, default_executor) for index, chunk in enumerate(native.chunks)
-    ]
+    chunks = [_chunk(chunk, index, native.defaults, default_executor) for index, chunk in enumerate(native.chunks)]
     return SpecDocument(**fields, chunks=chunks)
 
 

@@ -80,16 +80,10 @@ Name = Annotated[
     Field(max_length=limits.NAME_LENGTH, json_schema_extra={"pattern": f"^{NAME_PATTERN}$"}),
     AfterValidator(_named),
 ]
-Title = Annotated[
-    str, Field(max_length=limits.TITLE_LENGTH), AfterValidator(_storable), AfterValidator(_one_line)
-]
+Title = Annotated[str, Field(max_length=limits.TITLE_LENGTH), AfterValidator(_storable), AfterValidator(_one_line)]
 Text = Annotated[str, Field(max_length=limits.TEXT_LENGTH), AfterValidator(_storable)]
-Command = Annotated[
-    str, Field(max_length=limits.COMMAND_LENGTH), AfterValidator(_storable), AfterValidator(_filled)
-]
-Item = Annotated[
-    str, Field(max_length=limits.ITEM_LENGTH), AfterValidator(_storable), AfterValidator(_filled)
-]
+Command = Annotated[str, Field(max_length=limits.COMMAND_LENGTH), AfterValidator(_storable), AfterValidator(_filled)]
+Item = Annotated[str, Field(max_length=limits.ITEM_LENGTH), AfterValidator(_storable), AfterValidator(_filled)]
 InsidePath = Annotated[
     str,
     Field(max_length=limits.ITEM_LENGTH),

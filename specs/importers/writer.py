@@ -63,12 +63,17 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None
-    if "\n" in text and not text[0].isspace():
-        style = "|"
-    elif _would_not_be_text(text):
-        style = "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    """A block for several lines, quotes where the text needs them, and escapes for what folding would change."""
+    if "\n" in text:
+        plain_lines = all(line.isprintable() and not line.endswith(" ") for line in text.split("\n"))
+        return "|" if plain_lines and not text[0].isspace() else '"'
+    if not text.isprintable():
+        return '"'
+    return "'" if _would_not_be_text(text) else None
 
 
 def _would_not_be_text(text: str) -> bool:
