@@ -1,5 +1,6 @@
 """Finds spec files, and the project that a file belongs to, by looking at folders only."""
 
+import os
 from pathlib import Path
 
 from specs.errors import SpecInvalid
@@ -10,9 +11,9 @@ FOLDER = ".specyard"
 
 def spec_files(path: Path) -> list[Path]:
     """`path` itself if it is a file, else the specs in its `.specyard` folder. Raises SpecInvalid if none."""
-    if not path.exists():
+    if not os.path.exists(path):  # never raises, unlike `path.exists()`
         raise SpecInvalid([("path", f"{path} does not exist")])
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
     folder = path if path.name == FOLDER else path / FOLDER
     files = sorted(file for file in folder.glob("*") if file.is_file() and importer_for(file))

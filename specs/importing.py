@@ -57,7 +57,9 @@ def import_path(path: str | Path, project: Project | None = None) -> list[Import
 def _real(path: str | Path) -> Path:
     if not is_storable(str(path)):
         raise SpecInvalid([("path", "holds a NUL character, or is not UTF-8")])
-    return Path(os.path.realpath(os.path.expanduser(path)))
+    path = Path(os.path.expanduser(path)).absolute()
+    # A file is known by its own name, also when it is a link; folders are known by their real place.
+    return Path(os.path.realpath(path)) if os.path.isdir(path) else Path(os.path.realpath(path.parent), path.name)
 
 
 def _parse_all(files: list[Path], project: Project) -> list[_Parsed]:

@@ -1,0 +1,76 @@
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from specs.editing import save_text
+from specs.models import Project, Spec
+from specs.signals import spec_in_use
+from tests.specs.conftest import TWO_CHUNKS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture
+def spec(project) -> Spec:
+    return save_text(project, "hello", TWO_CHUNKS).spec
+
+
+def form(**values: str) -> dict[str, str]:
+    return {"default_branch": "main", "isolation": "copy", "environment": "{}", "default_executor": "command", **values}
+
+
+@pytest.mark.parametrize("model", ["project", "spec", "chunk"])
+def test_every_model_has_its_pages(admin, spec, model):
+    row = {"project": spec.project, "spec": spec, "chunk": spec.chunks.all()[0]}[model]
+    assert admin.get(reverse(f"admin:specs_{model}_changelist") + "?q=hello").status_code == 200
+    assert admin.get(reverse(f"admin:specs_{model}_change", args=[row.pk])).status_code == 200
+
+
+def test_a_project_is_added_under_the_same_rules(admin, tmp_path):
+    add = reverse("admin:specs_project_add")
+    page = admin.post(add, form(name="../../etc", directory="/nowhere/at/all"))
+    assert not Project.objects.exists()
+    page = admin.post(add, form(name="yard", directory="/nowhere/at/all", environment='{"A": 1}'))
+    assert not Project.objects.exists()
+    assert page.context["adminform"].form.errors["directory"] == ["/nowhere/at/all does not exist"]
+    assert "must be text" in page.context["adminform"].form.errors["environment"][0]
+    assert admin.post(add, form(name="yard", directory=f"{tmp_path}/../{tmp_path.name}")).status_code == 302
+    assert Project.objects.get().directory == str(tmp_path)
+
+
+def test_a_project_is_changed(admin, project):
+    change = reverse("admin:specs_project_change", args=[project.pk])
+    assert admin.post(change, form(name="garden", directory=project.directory, max_workers="2")).status_code == 302
+    assert Project.objects.get().max_workers == 2
+
+
+def test_a_specs_priority_is_changed_and_its_chunks_are_not(admin, spec):
+    change = reverse("admin:specs_spec_change", args=[spec.pk])
+    data = {"title": "New", "description": "", "priority": "7", "on_failure": "stop", "max_attempts": "3"}
+    inline = {f"chunks-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    assert admin.post(change, {**data, **inline, "key": "other"}).status_code == 302
+    spec.refresh_from_db()
+    assert (spec.priority, spec.title, spec.key, spec.chunks.count()) == (7, "New", "hello", 2)
+    assert admin.post(change, {**data, **inline, "priority": "101"}).status_code == 200
+
+
+def test_a_spec_in_use_is_not_deleted_and_the_page_says_why(admin, spec):
+    def answer(**_: object) -> str:
+        return "Worker 12 runs it."
+
+    delete = reverse("admin:specs_spec_delete", args=[spec.pk])
+    spec_in_use.connect(answer)
+    try:
+        assert "Worker 12 runs it." in admin.get(delete).content.decode()
+        admin.post(delete, {"post": "yes"})
+        assert Spec.objects.exists()
+    finally:
+        spec_in_use.disconnect(answer)
+    assert admin.post(delete, {"post": "yes"}).status_code == 302
+    assert not Spec.objects.exists()
