@@ -31,6 +31,12 @@ class OnFailure(models.TextChoices):
     CONTINUE = "continue", "Continue"  # the rest runs; what depends on the chunk is skipped
 
 
+def _who_refers(error: ProtectedError) -> str:
+    """A sentence for what the database holds on to, such as "Rows that stay refer to it: workers."."""
+    kinds = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+    return f"Rows that stay refer to it: {', '.join(kinds)}."
+
+
 class Project(models.Model):
     """A directory of work with the commands and limits that all its specs share."""
 
@@ -72,7 +78,10 @@ class Project(models.Model):
         return self.name
 
     def remove(self) -> None:
-        """Deletes the project and its specs; raises ProjectInUse, deleting nothing, when one is needed."""
+        """Deletes the project and its specs; raises ProjectInUse, deleting nothing, while one is needed.
+
+        A project with history stays too: what has run keeps referring to it.
+        """
         with transaction.atomic():
             Project.objects.select_for_update().get(pk=self.pk)
             try:
@@ -82,7 +91,7 @@ class Project(models.Model):
             except SpecInUse as error:
                 raise ProjectInUse(str(error)) from error
             except ProtectedError as error:
-                raise ProjectInUse from error
+                raise ProjectInUse(_who_refers(error)) from error
 
 
 class Spec(models.Model):
@@ -155,7 +164,7 @@ class Spec(models.Model):
             try:
                 locked.delete()
             except ProtectedError as error:
-                raise SpecInUse from error
+                raise SpecInUse(_who_refers(error)) from error
 
 
 @receiver(pre_delete, sender=Spec)

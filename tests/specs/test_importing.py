@@ -1,6 +1,8 @@
 import os
 import stat
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -271,16 +273,37 @@ def test_a_spec_of_the_greatest_size_is_stored(project, write):
     assert Chunk.objects.count() == limits.CHUNKS
 
 
-@pytest.mark.django_db(transaction=True)
-def test_imports_at_once_take_turns(folder):
-    """Eight threads import the same new folder: one project, one spec, nobody fails."""
+def at_once(work: Callable[[int], int]) -> list[int]:
+    """What eight threads return that begin at the same moment."""
+    barrier = threading.Barrier(8)
 
-    def one(_: int) -> int:
+    def one(number: int) -> int:
         try:
-            return import_path(folder)[0].spec.pk
+            barrier.wait()
+            return work(number)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(one, range(8)))) == 1
+        return list(pool.map(one, range(8)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_folder_imported_at_once_becomes_one_project(folder):
+    assert len(set(at_once(lambda _: import_path(folder)[0].spec.pk))) == 1
     assert (Project.objects.count(), Spec.objects.count(), Chunk.objects.count()) == (1, 1, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_of_one_spec_take_turns(project, tmp_path):
+    def import_own_version(number: int) -> int:
+        chunks = [f"{{key: k{(number + i) % 8}, title: From {number}}}" for i in range(7)]
+        path = tmp_path / str(number) / "same.yaml"
+        path.parent.mkdir()
+        path.write_text(f"title: T\nchunks: [{', '.join(chunks)}]")
+        return import_file(path, project).spec.pk
+
+    assert len(set(at_once(import_own_version))) == 1
+    titles = {chunk.title for chunk in Chunk.objects.all()}
+    assert len(titles) == 1
+    assert [chunk.ordinal for chunk in Chunk.objects.all()] == [1, 2, 3, 4, 5, 6, 7]
