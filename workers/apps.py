@@ -1,5 +1,7 @@
 """The workers application."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,9 +12,18 @@ class WorkersConfig(AppConfig):
     verbose_name = "Workers"
 
     def ready(self) -> None:
+        from specs import executors
         from specs.signals import spec_in_use
 
+        executors.set_source(executor_checks)
         spec_in_use.connect(active_worker_of, dispatch_uid="workers.active_worker_of")
+
+
+def executor_checks() -> Mapping[str, Callable[[dict[str, Any]], list[str]]]:
+    """The executors of this installation, each with the check of its parameters."""
+    from workers.runner.executors import registry, validate
+
+    return {name: partial(validate, name) for name in registry()}
 
 
 def active_worker_of(sender: Any, spec: Any, **_: Any) -> str | None:

@@ -21,6 +21,9 @@ TWO_CHUNKS = dedent("""\
     """)
 
 
+REAL_SOURCE = executors._source  # as the application has set it
+
+
 @pytest.fixture(autouse=True)
 def only_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The executors of these tests, whatever is installed: `command`, which wants a text `run`."""

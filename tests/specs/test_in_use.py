@@ -4,10 +4,12 @@ import pytest
 
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
+from specs import executors
 from specs.editing import save_text
-from specs.errors import ProjectInUse, SpecInUse
+from specs.errors import ProjectInUse, SpecInUse, SpecInvalid
 from specs.importing import import_file
 from specs.models import Chunk, Spec
+from tests.specs.conftest import REAL_SOURCE
 from tests.support import make
 from workers.models import Worker
 
@@ -35,6 +37,14 @@ def test_editing_and_importing_again_leave_a_run_as_it_is(project, write, worker
     save_text(project, "hello", "title: Newer\nchunks: [{key: first, title: Alone}]")
     assert plan(worker) == before
     assert list(Chunk.objects.values_list("key", flat=True)) == ["first"]
+
+
+def test_parameters_are_checked_by_the_executor_itself(project, monkeypatch):
+    monkeypatch.setattr(executors, "_source", REAL_SOURCE)
+    with pytest.raises(SpecInvalid) as caught:
+        save_text(project, "typed", "title: T\nchunks: [{title: A}, {title: B, params: {run: x, colour: red}}]")
+    assert [field for field, _ in caught.value.errors] == ["chunks[0].params.run", "chunks[1].params.colour"]
+    assert not Spec.objects.exists()
 
 
 def test_deleting_a_spec_is_refused_while_a_worker_runs_it(project, spec, worker):
