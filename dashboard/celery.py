@@ -23,11 +23,20 @@ def broker_url(redis: str) -> str:
 
 
 app = Celery("specyard")
+app.set_default()  # for every thread, not just the one that imports this
 app.conf.update(
     broker_url=broker_url(CONFIG.redis),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10},
+    # A sender tries once: what Redis does not hear, the node's own thread finds within a second.
+    broker_transport_options={
+        "socket_connect_timeout": 1,
+        "socket_timeout": 10,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+    },
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     task_acks_late=False,

@@ -93,6 +93,7 @@ def _database() -> dict[str, object]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": CONFIG.database.removeprefix("sqlite:///"),
             "CONN_MAX_AGE": None,
+            "TEST": {"NAME": str(CONFIG.data / "test.sqlite3")},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

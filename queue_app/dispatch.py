@@ -3,14 +3,16 @@
 Every verb takes the yard's lock first, then workers, then the event counter.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 from fractional_indexing import generate_key_between
 
 from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace, BadValue, NothingToDo
 from queue_app.models import MOST_WORKERS, WorkerQueue, Yard
-from queue_app.waiting import Situation, why, why_itself
+from queue_app.waiting import Situation, why
 from specs.models import Spec
 from workers.errors import StaleTransition
 from workers.models import Worker, accept, after_commit, emit, unit_of_work
@@ -259,27 +261,25 @@ def _fill_slots() -> list[Worker]:
     situation = Situation.read(yard, timezone.now())
     started: list[Worker] = []
     for entry in _in_order(situation):
-        if situation.full:
-            break
         if why(entry, situation) is None:
             started.append(_start(entry, situation))
+        if situation.full:
+            break
     return started
 
 
-def _in_order(situation: Situation) -> "list[WorkerQueue]":
-    """The first entries in order that nothing but a lack of slots keeps from starting."""
-    room = situation.limit - len(situation.slots)
-    if room <= 0 or situation.paused:
-        return []
-    found: list[WorkerQueue] = []
-    offset, size = 0, room + LOOK_AHEAD
-    while True:
-        batch = list(WorkerQueue.objects.select_related("spec__project")[offset : offset + size])
+def _in_order(situation: Situation) -> Iterator[WorkerQueue]:
+    """The entries in order, read in growing batches; none while nothing can start."""
+    if situation.full or situation.paused:
+        return
+    entries = WorkerQueue.objects.select_related("spec__project", "continues")
+    behind, size = Q(), situation.limit - len(situation.slots) + LOOK_AHEAD
+    while batch := list(entries.filter(behind)[:size]):
         situation.learn(batch)
-        found += [entry for entry in batch if why_itself(entry, situation) is None]
-        if len(found) >= room or len(batch) < size:
-            return found
-        offset, size = offset + size, size * 2
+        yield from batch
+        last = batch[-1]
+        behind = Q(priority__lt=last.priority) | Q(priority=last.priority, rank__gt=last.rank)
+        size *= 2
 
 
 def _start(entry: WorkerQueue, situation: Situation) -> Worker:

@@ -1,4 +1,4 @@
-"""What can go wrong with a worker. A class's docstring is its message; `retryable` says whether trying again can help."""
+"""What can go wrong with a worker: a docstring is its message, `retryable` says whether trying again can help."""
 
 
 class WorkerError(Exception):

@@ -36,7 +36,7 @@ def ring(bell: Callable[[], object]) -> None:
     try:
         bell()
     except (redis.RedisError, KombuError, OSError) as error:
-        logger.info("A bell was not heard: %s", error)
+        logger.debug("A bell was not heard: %s", error)
 
 
 def events_changed(seq: int) -> None:

@@ -105,7 +105,7 @@ class Worker(models.Model):
 
     @unit_of_work
     def request_pause(self, by: str) -> None:
-        """Ask that the whole process tree is frozen. Raises StaleTransition when the worker has ended or is stopping."""
+        """Ask that the whole tree is frozen. Raises StaleTransition when the worker has ended or is stopping."""
         self._wish(Wish.PAUSE, by)
 
     @unit_of_work

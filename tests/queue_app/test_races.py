@@ -1,0 +1,141 @@
+"""Many dispatchers at once: the limit holds, nothing starts twice, nothing deadlocks, no event number is missing."""
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from queue_app import dispatch
+from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace
+from queue_app.models import WorkerQueue
+from tests.support import make
+from workers.errors import StaleTransition
+from workers.models import Event, Worker, latest_seq, patience
+from workers.models.worker import IS_ACTIVE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+
+DISPATCHERS = 8
+
+
+def together(*jobs: Callable[[], object]) -> None:
+    """Run the jobs in threads that begin at the same moment; raises what any of them raised."""
+    gate = threading.Barrier(len(jobs))
+
+    def work(job: Callable[[], object]) -> None:
+        try:
+            gate.wait(30)
+            with patience(60):
+                job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for future in [pool.submit(work, job) for job in jobs]:
+            future.result(120)
+
+
+def most_active() -> int:
+    return Worker.objects.filter(IS_ACTIVE).count()
+
+
+def numbers_have_no_gaps() -> bool:
+    return list(Event.objects.values_list("seq", flat=True)) == list(range(1, latest_seq() + 1))
+
+
+def test_eight_dispatchers_never_start_more_than_the_limit_or_anything_twice() -> None:
+    make.node()
+    dispatch.set_limit(0, by="mira")
+    specs = [make.spec() for _ in range(24)]
+    for spec in specs:
+        dispatch.enqueue(spec, by="mira")
+    dispatch._set_limit(3, by="mira")
+
+    def dispatcher() -> None:
+        while WorkerQueue.objects.exists():
+            dispatch.fill_slots()
+            assert most_active() <= 3
+            for worker in Worker.objects.filter(IS_ACTIVE):
+                stop_quietly(worker)
+
+    together(*[dispatcher] * DISPATCHERS)
+    assert Worker.objects.count() == len(specs) == len(set(Worker.objects.values_list("spec", flat=True)))
+    assert numbers_have_no_gaps()
+
+
+def test_the_limit_holds_while_it_goes_down_and_up() -> None:
+    make.node()
+    dispatch.set_limit(0, by="mira")
+    for _ in range(30):
+        dispatch.enqueue(make.spec(), by="mira")
+    done = threading.Event()
+
+    def changer() -> None:
+        for _ in range(20):
+            dispatch.set_limit(random.choice((1, 2, 6)), by="mira")
+        dispatch.set_limit(4, by="mira")
+        done.set()
+
+    def dispatcher() -> None:
+        while WorkerQueue.objects.exists():
+            dispatch.fill_slots()
+            assert most_active() <= 6
+            worker = Worker.objects.filter(IS_ACTIVE).order_by("?").first()
+            if worker:
+                stop_quietly(worker)
+
+    together(changer, *[dispatcher] * (DISPATCHERS - 1))
+    assert done.is_set()
+    assert Worker.objects.values("spec").distinct().count() == Worker.objects.count() == 30
+    for slot, epoch in Worker.objects.values_list("last_slot", "epoch"):
+        assert 1 <= slot <= 6
+        assert epoch == 1
+
+
+def test_enqueue_move_and_stop_at_once_do_not_deadlock() -> None:
+    make.node()
+    dispatch.set_limit(3, by="mira")
+    specs = [make.spec() for _ in range(12)]
+    rounds = 15
+
+    def adder() -> None:
+        for _ in range(rounds):
+            try:
+                dispatch.enqueue(random.choice(specs), by="mira")
+            except (AlreadyRunning, AlreadyWaiting):
+                continue
+
+    def mover() -> None:
+        for _ in range(rounds):
+            entries = list(WorkerQueue.objects.values_list("pk", flat=True))
+            if len(entries) > 1:
+                move_quietly(*random.sample(entries, 2))
+
+    def stopper() -> None:
+        for _ in range(rounds):
+            worker = Worker.objects.filter(IS_ACTIVE).order_by("?").first()
+            if worker:
+                stop_quietly(worker)
+
+    together(adder, adder, adder, mover, mover, stopper, stopper, stopper)
+    assert most_active() <= 3
+    assert numbers_have_no_gaps()
+    ranks = list(WorkerQueue.objects.values_list("rank", flat=True))
+    assert len(ranks) == len(set(ranks))
+
+
+def move_quietly(source: int, target: int) -> None:
+    try:
+        dispatch.move(source, "mira", before=target)
+    except (BadPlace, WorkerQueue.DoesNotExist):
+        return
+
+
+def stop_quietly(worker: Worker) -> None:
+    try:
+        worker.request_stop("mira")
+    except StaleTransition:
+        return

@@ -1,0 +1,39 @@
+"""A real launcher for the tests."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
+
+@contextmanager
+def running() -> Iterator[subprocess.Popen[bytes]]:
+    """A launcher on the data directory of the tests; ended, with its runners, afterwards."""
+    path = settings.SPECYARD.launcher_socket
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = [sys.executable, "-P", "-m", "workers.runner", "launcher", "--socket", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        wait_for_socket(process)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stdout:
+            process.stdout.close()
+
+
+def wait_for_socket(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the launcher answers; raises AssertionError when it ends instead."""
+    from tenacity import retry, stop_after_delay, wait_fixed
+
+    from workers import launch
+
+    @retry(stop=stop_after_delay(10), wait=wait_fixed(0.02), reraise=True)
+    def ask() -> None:
+        assert process.poll() is None, "the launcher ended"
+        launch.ping()
+
+    ask()

@@ -1,0 +1,50 @@
+"""Makers of rows, with what a test does not care about filled in."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from specs.models import Chunk, Project, Spec
+from workers.maintenance import capabilities
+from workers.models import Node, Worker, accept
+
+_numbers = itertools.count(1)
+
+
+def project(directory: Path | str = "/tmp", **fields: Any) -> Project:
+    defaults = {"name": f"project-{next(_numbers)}", "directory": str(directory), "isolation": "in_place"}
+    return Project.objects.create(**{**defaults, **fields})
+
+
+def spec(*commands: str, project: Project | None = None, review: str = "", **fields: Any) -> Spec:
+    """A spec with one `command` chunk per command."""
+    number = next(_numbers)
+    made = Spec.objects.create(
+        **{"project": project or globals()["project"](), "key": f"spec-{number}", "title": f"Spec {number}", **fields}
+    )
+    for ordinal, command in enumerate(commands or ("true",), start=1):
+        Chunk.objects.create(
+            spec=made,
+            ordinal=ordinal,
+            key=f"c{ordinal}",
+            title=f"Chunk {ordinal}",
+            executor="command",
+            params={"run": command},
+            review={"command": review} if review else {},
+        )
+    return made
+
+
+def node(name: str = "test-node", **fields: Any) -> Node:
+    made = Node.register(name, f"instance-{next(_numbers)}", capabilities())
+    if fields:
+        Node.objects.filter(pk=made.pk).update(**fields)
+        made.refresh_from_db()
+    return made
+
+
+def worker(*commands: str, slot: int | None = None, **fields: Any) -> Worker:
+    """An accepted worker that nobody has claimed."""
+    where = Node.objects.filter(name="test-node").first() or node()
+    taken = slot or next(_numbers) + 1000
+    return accept(fields.pop("spec", None) or spec(*commands, **fields), slot=taken, node=where, by="mira")
