@@ -138,5 +138,9 @@ class Journal:
                 return data[:end]
             size *= 2
 
+    def sync(self) -> None:
+        """Have the disk hold what is written. May take long; safe to call from a thread."""
+        os.fsync(self.fd)
+
     def close(self) -> None:
         os.close(self.fd)

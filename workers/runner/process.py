@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -36,7 +37,16 @@ def identity(pid: int) -> str:
     if not ON_LINUX:
         return str(created(pid) or "")
     stat = read_stat(pid)
-    return f"{_boot_id()}:{stat[19].decode()}" if stat else ""
+    return f"{_boot_id()}:{stat[19].decode()}" if stat and stat[0] not in (b"Z", b"X") else ""
+
+
+def living_runner(directory: Path) -> dict[str, Any] | None:
+    """What runner.json says, if that very runner is alive (a recycled pid is not it); else None."""
+    found = read_json(directory / "runner.json")
+    pid = found.get("pid") if found else None
+    if found and isinstance(pid, int) and pid > 1 and identity(pid) == found.get("identity"):
+        return found
+    return None
 
 
 @cache
@@ -219,8 +229,6 @@ def children_of(pid: int) -> list[int]:
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """A small file that is one JSON object; None when it is missing or no such thing."""
-    import json
-
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -230,8 +238,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a small file for its owner only; readers see the old one or the new one, never half."""
-    import json
-
     part = path.with_name(path.name + ".part")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(fd, "w", encoding="utf-8") as file:

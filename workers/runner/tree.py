@@ -1,6 +1,5 @@
 """The process tree below one process: walked, frozen, thawed and ended, whatever sessions and groups it is in."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from workers.runner.process import ON_LINUX, Children, any_children, children_of, read_stat, send
+from workers.runner.process import ON_LINUX, children_of, read_stat, send
 
 # A process in an uninterruptible wait cannot obey SIGSTOP yet (a vfork parent never does while its child is
 # stopped). After this many seconds a pending SIGSTOP counts: it will run no instruction of its own.
@@ -97,7 +96,6 @@ class PortableTree(Tree):
     def __init__(self, root: int, mark: str) -> None:
         super().__init__(root)
         self._mark = mark
-        self._seen: set[tuple[int, float]] = set()
         self._groups: set[int] = set()
 
     def members(self) -> list[int]:
@@ -109,7 +107,10 @@ class PortableTree(Tree):
         for process in psutil.process_iter():
             if process.pid not in found and process.pid not in (self.root, os.getpid()) and self._is_ours(process):
                 found[process.pid] = process
-        return [pid for pid in found if not is_dead(pid)]
+        alive = [pid for pid in found if not is_dead(pid)]
+        if not alive:
+            self._groups.clear()
+        return alive
 
     def _is_ours(self, process: psutil.Process) -> bool:
         if self._groups & {_group(process.pid), _session(process.pid)}:
@@ -190,56 +191,3 @@ def marked(run: str, directory: str = "") -> Iterator[tuple[int, str]]:
         name, _, where = mark.partition("@")
         if name == run and (not directory or where == directory):
             yield process.pid, where
-
-
-class Owner:
-    """The asyncio side of a tree: waits between the passes and reaps what ends."""
-
-    def __init__(self, tree: Tree, children: Children) -> None:
-        self.tree = tree
-        self.children = children
-
-    def alive(self) -> list[int]:
-        """What is left. The usual answer, nothing, costs one system call on Linux."""
-        if ON_LINUX and type(self.tree) is Tree and not any_children():
-            return []
-        self.children.collect()
-        self.children.sweep(at_once=True)
-        return self.tree.members()
-
-    async def freeze(self) -> None:
-        """Return when every descendant is really stopped."""
-        delay = 0.0005
-        while not self.tree.freeze_step():
-            await asyncio.sleep(delay)
-            delay = min(delay * 1.5, 0.02)
-
-    def thaw(self) -> None:
-        self.tree.thaw()
-
-    async def end(self, grace: float) -> int:
-        """TERM, CONT, grace, KILL until nothing is left. Returns how many were there at the beginning."""
-        count = len(self.alive())
-        if not count:
-            return 0
-        self.tree.ask_to_end()
-        await self._until_gone(grace)
-        await self.kill()
-        return count
-
-    async def kill(self) -> int:
-        """KILL until nothing is left. Returns how many it killed."""
-        killed: set[int] = set()
-        while self.alive():
-            killed.update(self.tree.kill_step())
-            await self._until_gone(0.02)
-        return len(killed)
-
-    async def _until_gone(self, timeout: float) -> None:
-        end = time.monotonic() + timeout
-        delay = 0.001
-        while self.alive() and (left := end - time.monotonic()) > 0:
-            self.children.changed.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.children.changed.wait(), min(left, delay))
-            delay = min(delay * 1.5, 0.05)

@@ -1,0 +1,100 @@
+"""Ending what a runner left behind: from outside, blocking, until nothing of it is alive."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from workers.runner import journal
+from workers.runner.process import children_of, living_runner, send
+from workers.runner.tree import Tree, is_dead, marked, marker, tree_of
+
+PAUSE = 0.002
+
+
+def end_runner(pid: int, run: str, directory: str, deadline: float) -> list[int]:
+    """KILL a runner and its tree; it is stopped first, so that it starts nothing more. Returns whom it killed."""
+    send(pid, signal.SIGSTOP)
+    below = tree_of(pid, marker(run, directory))
+    killed = until_none(below.members, below.kill_step, deadline)
+    send(pid, signal.SIGKILL)
+    _wait_for_end(pid, deadline)
+    return [pid, *killed]
+
+
+def end_strays(runners: Iterable[int], deadline: float) -> list[int]:
+    """KILL what was reparented to this process: every child that is no runner, and all below it."""
+    known = set(runners)
+
+    def strays() -> list[int]:
+        return [pid for pid in children_of(os.getpid()) if pid not in known]
+
+    def step() -> list[int]:
+        killed: list[int] = []
+        for pid in strays():
+            if not is_dead(pid):
+                send(pid, signal.SIGSTOP)
+                killed += [*Tree(pid).kill_step(), pid]
+                send(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return killed
+
+    return until_none(strays, step, deadline)
+
+
+def end_marked(run: str, directory: str, deadline: float) -> list[int]:
+    """KILL what carries the run's marker or belongs to the sessions in its journal, and all below."""
+
+    def left() -> list[int]:
+        found = {pid for pid, _ in marked(run, directory)} | _in_sessions(directory)
+        return [pid for pid in found - {os.getpid()} if not is_dead(pid)]
+
+    def step() -> list[int]:
+        killed: list[int] = []
+        for pid in left():
+            send(pid, signal.SIGSTOP)
+            killed += [*Tree(pid).kill_step(), pid]
+            send(pid, signal.SIGKILL)
+        return killed
+
+    return until_none(left, step, deadline)
+
+
+def end_foreign_runner(run: str, directory: str, deadline: float) -> list[int]:
+    """The same for a runner that is not our child: known by runner.json, which a recycled pid does not match."""
+    found = living_runner(Path(directory))
+    return end_runner(found["pid"], run, directory, deadline) if found else []
+
+
+def until_none(left: Callable[[], list[int]], step: Callable[[], list[int]], deadline: float) -> list[int]:
+    """Repeat `step` until `left` is empty. Raises TimeoutError with what is still there."""
+    killed: list[int] = []
+    while left():
+        killed += [pid for pid in step() if pid not in killed]
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still alive: {', '.join(map(str, left()))}")
+        time.sleep(PAUSE)
+    return killed
+
+
+def _wait_for_end(pid: int, deadline: float) -> None:
+    while not is_dead(pid):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still alive: {pid}")
+        time.sleep(PAUSE / 4)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _in_sessions(directory: str) -> set[int]:
+    """Processes in the sessions that the run opened. A session's number is not reused while it has members,
+    but afterwards: a member that began before the run's request is somebody else's."""
+    if not directory:
+        return set()
+    return set()
+
+
+_ = journal

@@ -1,0 +1,340 @@
+"""The launcher: parent of a node's runners. One thread, blocking; a start is a fork, a death is cleaned up at once."""
+
+import gc
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from workers.runner import cleanup
+from workers.runner.child import become_runner
+from workers.runner.executors import registry
+from workers.runner.messages import describe
+from workers.runner.process import (
+    ON_LINUX,
+    become_subreaper,
+    created,
+    identity,
+    living_runner,
+    read_json,
+    write_json,
+)
+
+log = logging.getLogger("specyard.launcher")
+
+LINE_LIMIT = 64 * 1024
+# How long a destroy may take before it says that something is left.
+DESTROY_LIMIT = 8.0
+Run = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00]*$")]
+
+
+class Ping(BaseModel):
+    op: Literal["ping"]
+
+
+class Start(BaseModel):
+    op: Literal["start"]
+    run: Run
+    directory: AbsolutePath
+    socket: AbsolutePath
+    worker: int
+
+
+class Destroy(BaseModel):
+    """`directory` is needed only for a run that neither this launcher nor the one before it started."""
+
+    op: Literal["destroy"]
+    run: Run
+    directory: AbsolutePath = ""
+
+
+class Quit(BaseModel):
+    op: Literal["quit"]
+
+
+Request = Ping | Start | Destroy | Quit
+_ADAPTER: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
+
+
+class Launched:
+    """A runner that lives. `ours` tells whether it is our child or the child of a launcher before us."""
+
+    def __init__(self, pid: int, directory: str, *, ours: bool) -> None:
+        self.pid = pid
+        self.directory = directory
+        self.ours = ours
+        self.created = created(pid) or 0.0
+        self.watch = -1 if ours or not ON_LINUX else os.pidfd_open(pid)
+
+
+class Launcher:
+    """Serves one Unix socket until `quit` or a signal; leaves the runners alone when it ends."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.runs: dict[str, Launched] = {}
+        self._register = Path(path + ".runs")
+        self._selector = selectors.DefaultSelector()
+        self._listener = listen(path)
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._connections: dict[socket.socket, bytearray] = {}
+        self._over = False
+
+    def serve(self) -> None:
+        """Answer requests and clean up after runners."""
+        become_subreaper()
+        self._catch_signals()
+        self._know_again()
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._wake_in, selectors.EVENT_READ, self._woken)
+        gc.collect()
+        gc.freeze()  # what is here already is shared with every runner, not copied by its collector
+        log.info("launcher %d listens on %s", os.getpid(), self.path)
+        while not self._over:
+            for key, _ in self._selector.select():
+                key.data(key.fileobj)
+        self._listener.close()
+        Path(self.path).unlink(missing_ok=True)
+
+    def _catch_signals(self) -> None:
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self._over = True
+
+    # Connections
+
+    def _accept(self, _: socket.socket) -> None:
+        connection, _ = self._listener.accept()
+        connection.setblocking(False)
+        self._connections[connection] = bytearray()
+        self._selector.register(connection, selectors.EVENT_READ, self._readable)
+
+    def _readable(self, connection: socket.socket) -> None:
+        buffer = self._connections[connection]
+        try:
+            data = connection.recv(LINE_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        buffer += data
+        while (end := buffer.find(b"\n")) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 1]
+            if not self._reply(connection, self.answer(line)):
+                return
+        if not data or len(buffer) > LINE_LIMIT:
+            self._drop(connection)
+
+    def _reply(self, connection: socket.socket, reply: dict[str, Any]) -> bool:
+        """Send one line. A client that does not read is dropped: nobody may hold the launcher up."""
+        data = json.dumps(reply, separators=(",", ":")).encode() + b"\n"
+        try:
+            sent = connection.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self._drop(connection)
+        return sent == len(data)
+
+    def _drop(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        del self._connections[connection]
+        connection.close()
+
+    # Requests
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """The reply to one line, whatever it holds."""
+        try:
+            request = _ADAPTER.validate_json(line)
+        except ValidationError as error:
+            return {"ok": False, "error": "; ".join(describe(error))}
+        try:
+            return {"ok": True, **self._do(request)}
+        except (OSError, ValueError) as error:
+            log.error("%s: %s", line.decode(errors="replace")[:200], error)
+            return {"ok": False, "error": str(error)}
+
+    def _do(self, request: Request) -> dict[str, Any]:
+        match request:
+            case Start():
+                return self._start(request)
+            case Destroy():
+                return {"killed": self._destroy(request)}
+            case Quit():
+                self._over = True
+                return {}
+            case Ping():
+                self._bury()
+                runs = {name: {"pid": run.pid, "created": run.created} for name, run in self.runs.items()}
+                return {"pid": os.getpid(), "runs": runs}
+
+    def _start(self, request: Start) -> dict[str, Any]:
+        self._bury()
+        known = self.runs.get(request.run) or self._adopt(request.run, request.directory)
+        if known is None:
+            known = self.runs[request.run] = Launched(self._fork(request), request.directory, ours=True)
+            record = {**request.model_dump(exclude={"op", "directory"}), "pid": known.pid}
+            record |= {"created": known.created, "identity": identity(known.pid)}
+            write_json(Path(request.directory, "runner.json"), record)
+            self._remember()
+            log.info("run %s: runner %d started", request.run, known.pid)
+        return {"pid": known.pid, "created": known.created}
+
+    def _fork(self, request: Start) -> int:
+        directory = Path(request.directory)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        listener = listen(request.socket)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become_runner(
+                    listener,
+                    run=request.run,
+                    directory=directory,
+                    socket_path=request.socket,
+                    worker=request.worker,
+                    let_go=self._let_go,
+                )
+        finally:
+            listener.close()
+        return pid
+
+    def _let_go(self) -> None:
+        """In the forked child: close everything that is the launcher's."""
+        self._selector.close()
+        for open_socket in (self._listener, self._wake_in, self._wake_out, *self._connections):
+            open_socket.close()
+        for run in self.runs.values():
+            if run.watch >= 0:
+                os.close(run.watch)
+
+    def _destroy(self, request: Destroy) -> list[int]:
+        deadline = time.monotonic() + DESTROY_LIMIT
+        run = self.runs.get(request.run)
+        directory = request.directory or (run.directory if run else "")
+        killed: list[int] = []
+        if run and run.ours:
+            killed += cleanup.end_runner(run.pid, request.run, directory, deadline)
+        elif directory:
+            killed += cleanup.end_foreign_runner(request.run, directory, deadline)
+        if directory and not (run and run.ours and ON_LINUX):
+            killed += cleanup.end_marked(request.run, directory, deadline)
+        self._bury()
+        log.info("run %s: destroyed %s", request.run, killed or "(nothing was left)")
+        return killed
+
+    # Births and deaths that nobody told of
+
+    def _woken(self, _: socket.socket) -> None:
+        try:
+            while self._wake_in.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        self._bury()
+
+    def _bury(self) -> None:
+        """Take note of runners that ended, and end at once what they left."""
+        for name, run in list(self.runs.items()):
+            if run.ours and self._has_ended(run.pid):
+                self._forget(name, run)
+        killed = cleanup.end_strays([run.pid for run in self.runs.values() if run.ours], self._soon())
+        if killed:
+            log.warning("ended strays %s", killed)
+
+    def _has_ended(self, pid: int) -> bool:
+        try:
+            done, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if done:
+            log.info("runner %d ended with %d", pid, os.waitstatus_to_exitcode(status))
+        return done != 0
+
+    def _forget(self, name: str, run: Launched) -> None:
+        del self.runs[name]
+        self._remember()
+        if not ON_LINUX:
+            cleanup.end_marked(name, run.directory, self._soon())
+
+    def _soon(self) -> float:
+        return time.monotonic() + DESTROY_LIMIT
+
+    # Runners of a launcher before this one
+
+    def _remember(self) -> None:
+        write_json(self._register, {name: run.directory for name, run in self.runs.items()})
+
+    def _know_again(self) -> None:
+        for name, directory in (read_json(self._register) or {}).items():
+            if isinstance(directory, str):
+                self._adopt(name, directory)
+        self._remember()
+
+    def _adopt(self, name: str, directory: str) -> Launched | None:
+        """Watch a runner that a launcher before this one started, if it lives."""
+        found = living_runner(Path(directory))
+        if found is None or found.get("run") != name:
+            return None
+        run = self.runs[name] = Launched(found["pid"], directory, ours=False)
+        if run.watch >= 0:
+            self._selector.register(run.watch, selectors.EVENT_READ, lambda _: self._adopted_ended(name, run))
+        log.info("run %s: runner %d was started by a launcher before this one", name, run.pid)
+        return run
+
+    def _adopted_ended(self, name: str, run: Launched) -> None:
+        self._selector.unregister(run.watch)
+        os.close(run.watch)
+        run.watch = -1
+        if self.runs.get(name) is run:
+            del self.runs[name]
+            self._remember()
+        killed = cleanup.end_marked(name, run.directory, self._soon())
+        log.warning("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
+
+
+def listen(path: str) -> socket.socket:
+    """A listening Unix socket for this user only. A stale file of the same name goes; a live one is an error."""
+    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as probe:
+        if Path(path).exists():
+            try:
+                probe.connect(path)
+            except OSError:
+                Path(path).unlink(missing_ok=True)
+            else:
+                raise FileExistsError(f"somebody listens on {path} already")
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listener.bind(path)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {path}: {error}") from error
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    return listener
+
+
+def main(path: str) -> None:
+    """Serve on this socket. Everything that a runner needs is imported by now, so that a start is a fork."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    registry()
+    Launcher(path).serve()

@@ -1,0 +1,115 @@
+"""What clients say to a runner: one model per operation. Unknown keys are ignored: a runner outlives upgrades."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
+
+
+def can_be_an_argument(text: str) -> str:
+    """For validators: text that a process can be given. Raises ValueError."""
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return text
+
+
+def _can_be_a_name(text: str) -> str:
+    if not text or "=" in text:
+        raise ValueError("must be a variable's name")
+    return can_be_an_argument(text)
+
+
+Text = Annotated[str, AfterValidator(can_be_an_argument)]
+Path = Annotated[str, Field(min_length=1), AfterValidator(can_be_an_argument)]
+Name = Annotated[str, AfterValidator(_can_be_a_name)]
+
+
+class Attach(BaseModel):
+    """Obey this epoch and stream the journal from entry `from` on."""
+
+    op: Literal["attach"]
+    epoch: int = Field(ge=0)
+    start: int = Field(default=1, ge=1, alias="from")
+
+
+class _Control(BaseModel):
+    worker: int | None = None
+
+
+class Pause(_Control):
+    op: Literal["pause"]
+
+
+class Resume(_Control):
+    op: Literal["resume"]
+
+
+class Interrupt(_Control):
+    op: Literal["interrupt"]
+    reason: Literal["stop", "drain"] = "stop"
+
+
+class Quit(_Control):
+    op: Literal["quit"]
+
+
+class Work(BaseModel):
+    """What prepare, execute and review have in common. Times in seconds."""
+
+    worker: int
+    request: str = Field(min_length=1, max_length=200)
+    attempt: int | None = None
+    cwd: Path
+    env: dict[Name, Text] = {}
+    log: Path
+    timeout: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
+    grace: float = Field(default=5.0, ge=0, le=600, allow_inf_nan=False)
+
+
+class Copy(BaseModel):
+    """Copy a project's directory. `target` appears whole or not at all; one that is there counts as done."""
+
+    source: Path
+    target: Path
+
+
+class Prepare(Work):
+    op: Literal["prepare"]
+    copied: Copy | None = Field(default=None, alias="copy")
+    command: Text = ""
+
+
+class Execute(Work):
+    op: Literal["execute"]
+    executor: str = "command"
+    params: dict[str, Any] = {}
+    findings: str = ""
+
+
+class Review(Work):
+    op: Literal["review"]
+    command: Text = Field(min_length=1)
+
+
+Message = Attach | Pause | Resume | Interrupt | Quit | Prepare | Execute | Review
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
+
+
+def parse(line: bytes) -> Message:
+    """One line as a message. Raises ValueError with a sentence that names the field."""
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError as error:
+        raise ValueError("; ".join(describe(error))) from None
+
+
+def describe(error: ValidationError) -> list[str]:
+    """pydantic's findings as `field: what is wrong`."""
+    found = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"])
+        found.append(f"{where}: {item['msg']}" if where else item["msg"])
+    return found

@@ -1,0 +1,27 @@
+"""Modes of execution: how an argv becomes processes, and how those are frozen and ended."""
+
+from typing import Protocol
+
+
+class Mode(Protocol):
+    """Between an executor's argv and the system. Executors do not know which one they run in."""
+
+    name: str
+
+    def command(self, argv: list[str]) -> list[str]:
+        """The argv that is really started."""
+
+    def alive(self) -> list[int]:
+        """The processes that are left."""
+
+    async def freeze(self) -> None:
+        """Return when nothing runs any more. Cancelling it leaves a part frozen: thaw."""
+
+    def thaw(self) -> None:
+        """Let everything go on that `freeze` stopped."""
+
+    async def end(self, grace: float) -> int:
+        """TERM, CONT, `grace` seconds, KILL until nothing is left; how many there were."""
+
+    async def kill(self) -> int:
+        """KILL until nothing is left; how many it killed."""

@@ -1,0 +1,284 @@
+"""The life of one request: carried out by an executor, ended from outside or by its limit, told to the journal."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workers.runner import environment
+from workers.runner.executors import registry, validate
+from workers.runner.executors.base import Context, Outcome, Reason, Result
+from workers.runner.executors.command import describe, shell
+from workers.runner.journal import Journal
+from workers.runner.limits import WallTime
+from workers.runner.messages import Copy, Execute, Prepare, Review, Work
+from workers.runner.modes import Mode
+from workers.runner.output import AttemptLog
+from workers.runner.process import Child, Children
+
+log = logging.getLogger("specyard.runner")
+
+# The journal says at most four times a second how far the output is.
+OUTPUT_INTERVAL = 0.25
+MESSAGES = {
+    "stop": "Stopped by request.",
+    "drain": "Interrupted because its node is shutting down.",
+}
+COPY_SCRIPT = 'rm -rf -- "$2" && mkdir -p -- "$2" && cp -a -- "$1/." "$2/"'
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a request needs of its runner."""
+
+    journal: Journal
+    mode: Mode
+    children: Children
+    directory: Path
+    mark: str
+    may_run: asyncio.Event  # cleared while the run is paused
+
+
+class Request:
+    """One prepare, execute or review, from its message to its `finished` entry."""
+
+    def __init__(self, message: Work, around: Surroundings) -> None:
+        self.id = message.request
+        self.message = message
+        self._around = around
+        self._loop = asyncio.get_running_loop()
+        self._ending: asyncio.Future[Result] = self._loop.create_future()
+        self._wall = WallTime(message.timeout, self._time_is_up)
+        self._children: list[Child] = []
+        self._tmp = around.directory / "tmp"
+        self._findings_file = ""
+        self._started = False
+        self._told = (0, 0)
+        self._next_telling = 0.0
+        self._telling: asyncio.TimerHandle | None = None
+        self._log: AttemptLog | None = None
+
+    def interrupt(self, reason: str) -> None:
+        """End it from outside. Its result is `interrupted`, unless it had one already."""
+        self._end(Result(Outcome.INTERRUPTED, Reason.INTERRUPTED, MESSAGES[reason]))
+
+    def pause(self) -> None:
+        """Stop the wall time. Freezing is the mode's business."""
+        self._wall.pause()
+
+    def resume(self) -> None:
+        self._wall.resume()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was interrupted or ran out of time, and its processes are being ended."""
+        return self._ending.done()
+
+    def drain(self) -> None:
+        """Take what a frozen tree has left in its pipes, so that nothing is written after `paused`."""
+        for child in self._children:
+            child.drain()
+
+    async def perform(self) -> Result:
+        """Carry it out to the `finished` entry. Never raises for what a request may contain."""
+        try:
+            result = await self._supervise()
+        except Exception as error:
+            log.exception("request %s", self.id)
+            await self._around.mode.kill()
+            result = Result(Outcome.FAILED, Reason.INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}")
+        self._wall.pause()
+        self._tell_start(None)
+        result = self._complete(result)
+        await self._remove_temporary_files()
+        self._around.journal.append(
+            "finished", request=self.id, attempt=self.message.attempt, result=dataclasses.asdict(result)
+        )
+        return result
+
+    async def _supervise(self) -> Result:
+        self._log = AttemptLog(self.message.log, self._output_came)
+        self._tmp.mkdir(mode=0o700, exist_ok=True)
+        if self._around.may_run.is_set():
+            self._wall.resume()
+        work = asyncio.ensure_future(self._work())
+        await asyncio.wait({work, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work}, timeout=self.message.grace)
+            await self._around.mode.end(self.message.grace)
+            await asyncio.gather(work, return_exceptions=True)
+            return dataclasses.replace(self._ending.result(), exit_code=self._exit_code())
+        result = work.result()
+        if not self._around.may_run.is_set():
+            await self._until_resumed()
+        leftovers = await self._around.mode.kill()
+        if leftovers:
+            self._log.note(f"{leftovers} left running, ended")
+        return dataclasses.replace(result, leftovers=leftovers)
+
+    async def _until_resumed(self) -> None:
+        """Nothing is told while paused. Only an interruption can end this wait early."""
+        resumed = asyncio.ensure_future(self._around.may_run.wait())
+        await asyncio.wait({resumed, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        resumed.cancel()
+
+    async def _work(self) -> Result:
+        message = self.message
+        if isinstance(message, Prepare):
+            return await self._prepare(message)
+        if isinstance(message, Review):
+            return await shell(self._context(note="review"), message.command, failed=Reason.REVIEW_FAILED)
+        assert isinstance(message, Execute)
+        if problems := validate(message.executor, message.params):
+            return Result(Outcome.FAILED, Reason.BAD_PARAMS, "; ".join(problems))
+        if message.findings:
+            self._write_findings(message.findings)
+        executor = registry()[message.executor]
+        params = executor.Params.model_validate(message.params)
+        return await executor().execute(self._context(message.findings), params)
+
+    async def _prepare(self, message: Prepare) -> Result:
+        if message.copied is not None:
+            result = await self._copy(message.copied)
+            if result.outcome is not Outcome.PASSED:
+                return result
+        if not message.command:
+            return Result(Outcome.PASSED)
+        return await shell(self._context(note="setup"), message.command, failed=Reason.SETUP_FAILED)
+
+    async def _copy(self, copy: Copy) -> Result:
+        """Copy through a child process, which can be stopped and paused like every other."""
+        source, target, part = Path(copy.source), Path(copy.target), Path(copy.target + ".part")
+        if target.is_dir():
+            return Result(Outcome.PASSED)
+        if not source.is_dir():
+            return _not_copied(f"{source} is not a directory.")
+        if target.resolve().is_relative_to(source.resolve()):
+            return _not_copied(f"{target} lies inside of {source}.")
+        argv = ["/bin/sh", "-c", COPY_SCRIPT, "copy", str(source), str(part)]
+        try:
+            code = await self._run(argv, cwd=str(source))
+            if code == 0:
+                part.rename(target)
+                return Result(Outcome.PASSED)
+        except OSError as error:
+            return _not_copied(f"{error.strerror}.")
+        return _not_copied(f"The copying command {describe(code)}.", code)
+
+    def _context(self, findings: str = "", note: str = "") -> Context:
+        message = self.message
+        run = partial(self._run, cwd=message.cwd, note=note)
+        return Context(message.worker, message.attempt, message.cwd, findings, run)
+
+    async def _run(self, argv: list[str], *, cwd: str, note: str = "") -> int:
+        await self._around.may_run.wait()
+        env = environment.build(
+            self.message.env,
+            cwd=cwd,
+            tmp=str(self._tmp),
+            mark=self._around.mark,
+            findings_file=self._findings_file,
+        )
+        assert self._log is not None
+        if note:
+            self._log.note(note)
+        argv = self._around.mode.command(argv)
+        child = self._around.children.start(argv, cwd=cwd, env=env, sink=self._log.write)
+        self._children.append(child)
+        self._tell_start(child.pid)
+        return await asyncio.shield(child.exited)
+
+    def _write_findings(self, findings: str) -> None:
+        path = self._around.directory / "findings.txt"
+        path.write_text(findings, encoding="utf-8", errors="replace")
+        self._findings_file = str(path)
+
+    def _end(self, result: Result) -> None:
+        if not self._ending.done():
+            self._ending.set_result(result)
+
+    def _time_is_up(self) -> None:
+        limit = f"{self.message.timeout:g}"
+        self._end(Result(Outcome.FAILED, Reason.TIME_LIMIT, f"It ran longer than its limit of {limit} s."))
+
+    def _exit_code(self) -> int | None:
+        """The exit code of the last process, when it has ended."""
+        if self._children and self._children[-1].exited.done():
+            return self._children[-1].exited.result()
+        return None
+
+    def _tell_start(self, pid: int | None) -> None:
+        if not self._started:
+            self._started = True
+            self._around.journal.append("started", request=self.id, attempt=self.message.attempt, pid=pid)
+
+    def _output_came(self) -> None:
+        if self._telling is None:
+            self._telling = self._loop.call_at(max(self._next_telling, self._loop.time()), self._tell_output)
+
+    def _tell_output(self) -> None:
+        self._telling = None
+        self._next_telling = self._loop.time() + OUTPUT_INTERVAL
+        assert self._log is not None
+        now = (self._log.size, self._log.lines)
+        if now == self._told or self._around.journal.is_behind:
+            return
+        self._told = now
+        self._around.journal.append(
+            "output", attempt=self.message.attempt, bytes=now[0], lines=now[1], last=self._log.last_line()
+        )
+
+    def _complete(self, result: Result) -> Result:
+        """Close pipes and log, tell the last of the output, and add counters and findings."""
+        for child in self._children:
+            child.drain()
+            child.close()
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._log is None:
+            return result
+        if self._log.error:
+            result = dataclasses.replace(result, message=f"{result.message} {self._log.error}".strip())
+        self._tell_output()
+        findings = "" if result.outcome is Outcome.PASSED else self._log.findings(result.message)
+        result = dataclasses.replace(result, findings=findings, bytes=self._log.size, lines=self._log.lines)
+        self._log.close()
+        return result
+
+    async def _remove_temporary_files(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._findings_file:
+                os.unlink(self._findings_file)
+        try:
+            os.rmdir(self._tmp)
+        except FileNotFoundError:
+            return
+        except OSError:
+            await self._loop.run_in_executor(None, _remove_tree, self._tmp)
+
+
+def _not_copied(why: str, code: int | None = None) -> Result:
+    return Result(Outcome.FAILED, Reason.COPY_FAILED, f"The project could not be copied: {why}", code)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a directory, also where its owner took the right to write away from himself."""
+
+    def make_writable(function: Callable[..., Any], name: str, _: object) -> None:
+        for part in (os.path.dirname(name), name):
+            with contextlib.suppress(OSError):
+                os.chmod(part, stat.S_IRWXU)
+        with contextlib.suppress(OSError):
+            function(name)
+
+    shutil.rmtree(path, onerror=make_writable)
+    if path.exists():
+        log.warning("temporary files are left in %s", path)

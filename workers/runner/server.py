@@ -1,0 +1,246 @@
+"""The runner: owns everything that one worker starts, obeys the highest epoch, and tells its journal."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from workers.runner.clients import Client
+from workers.runner.journal import Journal
+from workers.runner.messages import Attach, Execute, Interrupt, Message, Pause, Prepare, Quit, Resume, Review, parse
+from workers.runner.modes.direct import Direct
+from workers.runner.process import Children
+from workers.runner.requests import Request, Surroundings
+from workers.runner.tree import marker, tree_of
+
+log = logging.getLogger("specyard.runner")
+
+# Without a client and without work for so many seconds a runner ends: nobody will come for it any more.
+IDLE_LIMIT = 600.0
+# How long a connection may stay without attaching.
+ATTACH_LIMIT = 30.0
+TICK = 1.0
+
+
+class Runner:
+    """One run. `serve()` returns when it is over and nothing of it is left."""
+
+    def __init__(self, listener: socket.socket, *, run: str, directory: Path, socket_path: str, worker: int) -> None:
+        self.worker = worker
+        self._listener = listener
+        self._socket_path = socket_path
+        self._journal = Journal(directory / "journal.ndjson")
+        self._journal.on_append = self._appended
+        children = Children()
+        mark = marker(run, str(directory))
+        self._mode = Direct(tree_of(os.getpid(), mark), children)
+        self._around = Surroundings(self._journal, self._mode, children, directory, mark, may_run=asyncio.Event())
+        self._around.may_run.set()
+        self._clients: set[Client] = set()
+        self._epoch = 0
+        self._request: Request | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freezing: asyncio.Task[None] | None = None
+        self._finished: set[str] = set()
+        self._quitting = False
+        self._over = asyncio.Event()
+        self._quiet_since = time.monotonic()
+
+    async def serve(self) -> None:
+        """Serve until `quit`, a signal, or long idleness."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._quit)
+        self._recover()
+        self._journal.append("ready", pid=os.getpid())
+        server = await loop.create_unix_server(lambda: Client(self, self._journal), sock=self._listener)
+        ticking = asyncio.ensure_future(self._tick())
+        await self._over.wait()
+        ticking.cancel()
+        server.close()
+        await self._close_clients()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._socket_path)
+        await asyncio.gather(ticking, *self._tasks, return_exceptions=True)
+        self._journal.close()
+
+    async def _close_clients(self) -> None:
+        """Let every client read to the end, but wait for none that does not."""
+        end = time.monotonic() + 1
+        for client in list(self._clients):
+            client.close()
+        while self._clients and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+
+    def _recover(self) -> None:
+        for entry in self._journal.recover():
+            if entry["kind"] == "attached":
+                self._epoch = max(self._epoch, entry["epoch"])
+            elif entry["kind"] == "finished":
+                self._finished.add(entry["request"])
+
+    # What connections tell
+
+    def connected(self, client: Client) -> None:
+        self._clients.add(client)
+
+    def disconnected(self, client: Client) -> None:
+        self._clients.discard(client)
+        self._quiet_since = time.monotonic()
+
+    def received(self, client: Client, line: bytes) -> None:
+        """One line from a client. Whatever it holds, it harms nobody but that client."""
+        try:
+            message = parse(line)
+        except ValueError as error:
+            client.send(kind="error", error=str(error))
+            return
+        if isinstance(message, Attach):
+            self._attach(client, message)
+        elif client.epoch is None:
+            client.send(kind="error", error="attach first")
+        elif client.epoch < self._epoch:
+            self._fence(client)
+        elif message.worker is not None and message.worker != self.worker:
+            client.send(
+                kind="error",
+                error=f"this runner belongs to worker {self.worker}, not {message.worker}",
+                request=getattr(message, "request", None),
+            )
+        else:
+            self._obey(client, message)
+
+    def _attach(self, client: Client, message: Attach) -> None:
+        if message.epoch < self._epoch:
+            self._fence(client)
+            return
+        client.epoch = message.epoch
+        if message.epoch > self._epoch:
+            self._epoch = message.epoch
+            for other in list(self._clients):
+                if other.epoch is not None and other.epoch < self._epoch:
+                    self._fence(other)
+            self._journal.append("attached", epoch=self._epoch)
+        client.follow(message.start)
+
+    def _fence(self, client: Client) -> None:
+        client.send(kind="fenced", epoch=self._epoch)
+        client.close()
+
+    def _obey(self, client: Client, message: Message) -> None:
+        match message:
+            case Pause():
+                self._pause()
+            case Resume():
+                self._resume()
+            case Interrupt():
+                self._interrupt(message.reason)
+            case Quit():
+                self._quit()
+            case Prepare() | Execute() | Review():
+                self._accept(client, message)
+
+    # Requests
+
+    def _accept(self, client: Client, message: Prepare | Execute | Review) -> None:
+        """Start a request, unless it runs or has finished: then the journal answers, and nothing happens."""
+        if message.request in self._finished or (self._request and self._request.id == message.request):
+            return
+        if self._quitting or self._request is not None:
+            why = "the runner is ending" if self._quitting else f"request {self._request and self._request.id} runs"
+            client.send(kind="error", error=why, request=message.request)
+            return
+        self._request = Request(message, self._around)
+        self._spawn(self._perform(self._request))
+
+    async def _perform(self, request: Request) -> None:
+        await request.perform()
+        self._finished.add(request.id)
+        self._request = None
+        self._quiet_since = time.monotonic()
+        await asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+
+    def _interrupt(self, reason: str) -> None:
+        if self._request is None:
+            return
+        self._request.interrupt(reason)
+        if self._freezing is not None and not self._freezing.done():
+            self._freezing.cancel()  # it would stop again what is about to end
+            self._freezing = self._spawn(self._freeze())
+
+    def _quit(self) -> None:
+        if not self._quitting:
+            self._quitting = True
+            self._spawn(self._end())
+
+    async def _end(self) -> None:
+        while self._request is not None:
+            self._interrupt("stop")
+            await asyncio.sleep(0.005)
+        await self._mode.kill()
+        self._journal.append("ended")
+        self._over.set()
+
+    # Pausing
+
+    def _pause(self) -> None:
+        if self._around.may_run.is_set():
+            self._around.may_run.clear()
+            if self._request is not None:
+                self._request.pause()
+            self._freezing = self._spawn(self._freeze())
+
+    async def _freeze(self) -> None:
+        while self._request is not None and self._request.is_ending:
+            await asyncio.sleep(0.01)
+        await self._mode.freeze()
+        if self._request is not None:
+            self._request.drain()
+        self._journal.append("paused")
+
+    def _resume(self) -> None:
+        if not self._around.may_run.is_set():
+            if self._freezing is not None:
+                self._freezing.cancel()
+            self._mode.thaw()
+            if self._request is not None:
+                self._request.resume()
+            self._around.may_run.set()
+            self._journal.append("resumed")
+
+    # Housekeeping
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_is_done)
+        return task
+
+    def _task_is_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of the runner failed", exc_info=error)
+
+    def _appended(self, line: bytes, offset: int) -> None:
+        for client in self._clients:
+            client.appended(line, offset)
+
+    async def _tick(self) -> None:
+        """Once a second: orphans that ended, journal entries that could not be written, connections that idle."""
+        while True:
+            await asyncio.sleep(TICK)
+            self._around.children.sweep()
+            self._journal.flush()
+            now = time.monotonic()
+            for client in list(self._clients):
+                if client.epoch is None and now - client.connected > ATTACH_LIMIT:
+                    client.close()
+            if not self._clients and self._request is None and now - self._quiet_since > IDLE_LIMIT:
+                log.info("nobody has come for %g s", IDLE_LIMIT)
+                self._quit()
