@@ -1,0 +1,155 @@
+"""A worker as its card shows it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from dashboard.pages import words
+from workers.models import Worker, WorkerChunk
+from workers.states import ACTIVE, FINAL, ChunkOutcome, Reason, Step, Wish, WorkerStatus
+
+LINGER = timedelta(seconds=30)  # an ended card stays this long, or until its slot is taken
+Plan = Sequence[tuple[int, str, str]]  # ordinal, title, outcome
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the templates of a worker need; made from the worker and its plan, without a query."""
+
+    worker: Worker
+    plan: Plan
+
+    @property
+    def look(self) -> words.Look:
+        return words.worker_look(self.worker)
+
+    @property
+    def transition(self) -> str:
+        return words.transition(self.worker)
+
+    @property
+    def group(self) -> str:
+        """Which of the filters above the list shows it."""
+        if self.worker.attention:
+            return "attention"
+        return "paused" if self.worker.status == WorkerStatus.PAUSED else "running"
+
+    @property
+    def slot_icon(self) -> str:
+        return words.slot_icon(self.worker)
+
+    @property
+    def can_pause(self) -> bool:
+        return self.worker.is_active and self.worker.desired == Wish.RUN
+
+    @property
+    def can_resume(self) -> bool:
+        return self.worker.is_active and self.worker.desired == Wish.PAUSE
+
+    @property
+    def can_stop(self) -> bool:
+        return self.worker.is_active and self.worker.desired != Wish.STOP
+
+    @property
+    def can_retry(self) -> bool:
+        ended = self.worker.status in (WorkerStatus.FAILED, WorkerStatus.STOPPED)
+        return ended and self.worker.reason != Reason.REQUEUED and self.worker.spec_id is not None
+
+    @property
+    def leaves(self) -> int:
+        """When the card of an ended worker leaves the list, in milliseconds since 1970."""
+        assert self.worker.completed_at is not None
+        return int((self.worker.completed_at + LINGER).timestamp() * 1000)
+
+    @property
+    def strip(self) -> str:
+        """The template of the card's last line."""
+        if self.worker.error and self.worker.status == WorkerStatus.FAILED:
+            return "workers/_strip_error.html"
+        if self.worker.is_active and self.worker.attention:
+            return "workers/_strip_attention.html"
+        return "workers/_strip_busy.html" if self.transition else "workers/_strip_line.html"
+
+    @property
+    def busy_text(self) -> str:
+        """What a transition waits for."""
+        by = f" by {self.worker.desired_by}" if self.worker.desired_by else ""
+        return {
+            "Stopping": f"asked to end{by}; what does not obey is killed",
+            "Pausing": f"asked to pause{by}; freezing every process",
+            "Resuming": f"asked to go on{by}",
+        }[self.transition]
+
+    @property
+    def chunk(self) -> tuple[int, str, str] | None:
+        """The current chunk, or the first when none has begun."""
+        return next((row for row in self.plan if row[0] == (self.worker.current or 1)), None)
+
+    @property
+    def chunk_label(self) -> str:
+        """`Chunk 3/5:` or `Next chunk 1/6:`."""
+        if self.chunk is None:
+            return ""
+        word = "Next chunk" if self.worker.is_active and self.chunk[2] == ChunkOutcome.PENDING else "Chunk"
+        return f"{word} {self.chunk[0]}/{self.worker.total}:"
+
+    @property
+    def segments(self) -> list[str]:
+        """The kind of each progress segment."""
+        return [self._segment(outcome) for _, _, outcome in self.plan]
+
+    def _segment(self, outcome: str) -> str:
+        if outcome != ChunkOutcome.RUNNING:
+            return outcome
+        if not self.worker.is_active:
+            return "pending"
+        if self.worker.attention:
+            return "waiting"
+        if self.worker.status == WorkerStatus.PAUSED:
+            return "paused"
+        return "reviewing" if self.worker.step == Step.REVIEWING else "running"
+
+    @property
+    def progress_label(self) -> str:
+        """The segments in words: `2 passed, 1 running, 2 to come`."""
+        names = {"pending": "to come", "waiting": "waiting for a person", "reviewing": "in review"}
+        counted = Counter(self.segments)
+        return ", ".join(f"{number} {names.get(kind, kind)}" for kind, number in counted.items()) or "no chunks"
+
+    @property
+    def step_tone(self) -> str:
+        return {"paused": "info", "starting": "mute"}.get(self.look.icon, "accent")
+
+
+def card_of(worker: Worker) -> Card:
+    """The card of one worker: one query."""
+    return cards_of([worker])[0]
+
+
+def cards_of(workers: Iterable[Worker]) -> list[Card]:
+    """The cards of several workers: one query for all their plans."""
+    workers = list(workers)
+    plans: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+    rows = WorkerChunk.objects.filter(worker__in=[worker.pk for worker in workers]).order_by("worker", "ordinal")
+    for pk, ordinal, title, outcome in rows.values_list("worker", "ordinal", "title", "outcome"):
+        plans[pk].append((ordinal, title, outcome))
+    return [Card(worker, plans[worker.pk]) for worker in workers]
+
+
+def active_workers() -> list[Worker]:
+    """The active workers in the order of their slots: one query."""
+    return list(Worker.objects.filter(status__in=ACTIVE).select_related("project", "node").order_by("slot"))
+
+
+def lingering(active: Iterable[Worker]) -> list[Worker]:
+    """Workers that ended a moment ago and whose slot nobody has taken yet: one query."""
+    recent = Worker.objects.filter(status__in=FINAL, completed_at__gt=timezone.now() - LINGER)
+    taken = {worker.slot for worker in active}
+    latest: dict[int, Worker] = {}
+    for worker in recent.select_related("project", "node").order_by("-completed_at", "-pk")[:100]:
+        if worker.last_slot not in taken:
+            latest.setdefault(worker.last_slot, worker)
+    return list(latest.values())

@@ -1,0 +1,61 @@
+"""The specs that somebody may add to the queue, each with its state."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Count, Max, Q
+
+from dashboard.pages import words
+from queue_app.models import WorkerQueue
+from specs.models import Spec
+from workers.models import Worker
+from workers.states import ACTIVE, FINAL, WorkerStatus
+
+MOST_CHOICES = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A spec with its last worker; `running` and `waiting` say why it cannot be added now."""
+
+    spec: Spec
+    chunks: int
+    last: Worker | None
+    running: int | None
+    waiting: bool
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.running or self.waiting or not self.chunks)
+
+    @property
+    def look(self) -> words.Look | None:
+        """The look of its last worker's end."""
+        return words.WORKER_LOOKS[WorkerStatus(self.last.status)] if self.last else None
+
+
+def choices(query: str = "", project: str = "") -> list[tuple[str, list[Choice]]]:
+    """The specs by project, found by title, key or project: a constant number of queries."""
+    specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
+    for word in query.split()[:8]:
+        specs = specs.filter(Q(title__icontains=word) | Q(project__name__icontains=word) | Q(key__icontains=word))
+    if project:
+        specs = specs.filter(project__name=project)
+    groups: dict[str, list[Choice]] = defaultdict(list)
+    for choice in choices_of(list(specs[:MOST_CHOICES])):
+        groups[choice.spec.project.name].append(choice)
+    return list(groups.items())
+
+
+def choices_of(specs: list[Spec]) -> list[Choice]:
+    """Three queries, however many specs; they carry their number of chunks as `size`."""
+    keys = [spec.pk for spec in specs]
+    running = dict(Worker.objects.filter(status__in=ACTIVE, spec__in=keys).values_list("spec", "pk"))
+    waiting = set(WorkerQueue.objects.filter(spec__in=keys).values_list("spec", flat=True))
+    ended = Worker.objects.filter(status__in=FINAL, spec__in=keys)
+    newest = ended.values("spec").annotate(newest=Max("pk")).values("newest")
+    last = {worker.spec_id: worker for worker in Worker.objects.filter(pk__in=newest)}
+    return [
+        Choice(spec, getattr(spec, "size", 0), last.get(spec.pk), running.get(spec.pk), spec.pk in waiting)
+        for spec in specs
+    ]

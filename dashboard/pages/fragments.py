@@ -1,0 +1,196 @@
+"""The regions of the pages that change while somebody looks.
+
+Each is built by one function and drawn by one template whose root element carries the region's id; pages include
+it, replies to actions and the live relay send it. None of them depends on the user: what a viewer may not press is
+hidden by the role on the page's body, and refused by the server.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+from django.db.models import Sum
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from dashboard.pages.cards import Card, active_workers, cards_of, lingering
+from dashboard.pages.rows import MOST_ROWS, rows_of
+from dashboard.pages.timelines import timeline_of
+from queue_app.models import WorkerQueue, Yard
+from specs.models import Spec
+from workers.models import Node, Worker
+from workers.states import ACTIVE, FINAL, WorkerStatus
+
+UNFOLDED = 12  # rows of the queue that show before "Show the other …"
+MOST_SLOTS = 16  # above this the meter shows only the numbers
+FINISHED_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A region: the id of its element, its template, and what it shows."""
+
+    target: str
+    template: str
+    context: Any
+
+    def render(self) -> str:
+        """The HTML, exactly as the page includes it, without white space around it (a morph would pile it up)."""
+        return render_to_string(self.template, {"fragment": self.context}).strip()
+
+
+def everywhere() -> list[Fragment]:
+    """The regions of every page."""
+    return [nav(), status_line()]
+
+
+def workers_page() -> list[Fragment]:
+    """All regions of /workers."""
+    return [*everywhere(), meter(), controls(), capacity(), active(), queue_panel(), finished()]
+
+
+def worker_page(worker_id: int) -> list[Fragment]:
+    """All regions of /workers/<id>; only those of every page when there is no such worker."""
+    found = Worker.objects.select_related("project", "node", "spec").filter(pk=worker_id).first()
+    return everywhere() if found is None else [*everywhere(), *worker_regions(found)]
+
+
+def worker_regions(worker: Worker) -> list[Fragment]:
+    """The three regions that belong to one worker's page."""
+    return [worker_head(worker), worker_facts(worker), worker_timeline(worker)]
+
+
+def nav() -> Fragment:
+    """The link "Workers (3)" with the number of workers that wait for a person."""
+    attentions = list(Worker.objects.filter(status__in=ACTIVE).values_list("attention", flat=True))
+    context = {"active": len(attentions), "attention": sum(bool(text) for text in attentions)}
+    return Fragment("nav-workers", "_nav_workers.html", context)
+
+
+def status_line() -> Fragment:
+    """Nodes with load and memory, whether the queue moves, the version."""
+    context = {"nodes": list(Node.objects.all()[:8]), "paused": Yard.current().paused, "version": version("specyard")}
+    return Fragment("status-line", "_status_line.html", context)
+
+
+def meter() -> Fragment:
+    """Slots in use, each linked to its card, and the limit."""
+    limit, cards = Yard.current().limit, cards_of(active_workers())
+    by_slot = {card.worker.slot: card for card in cards}
+    highest = max([limit, *(slot for slot in by_slot if slot)])
+    slots = [{"number": n, "card": by_slot.get(n)} for n in range(1, highest + 1)] if highest <= MOST_SLOTS else []
+    return Fragment("slot-meter", "workers/_meter.html", {"active": len(cards), "limit": limit, "slots": slots})
+
+
+def controls() -> Fragment:
+    """Pause, resume and stop for all workers."""
+    cards = [Card(worker, ()) for worker in active_workers()]
+    context = {
+        "can_pause": sum(card.can_pause for card in cards),
+        "can_resume": sum(card.can_resume for card in cards),
+        "can_stop": sum(card.can_stop for card in cards),
+        "passed": sum(card.worker.passed for card in cards),
+    }
+    return Fragment("worker-controls", "workers/_controls.html", context)
+
+
+def capacity() -> Fragment:
+    """What people should know about slots and queue before they add something; often nothing."""
+    yard = Yard.current()
+    count = Worker.objects.filter(status__in=ACTIVE).count()
+    first = rows_of(list(WorkerQueue.objects.select_related("spec__project")[:1]), yard)
+    context = {
+        "full": count >= yard.limit,
+        "active": count,
+        "limit": yard.limit,
+        "next": first[0].starts if first else None,
+        "paused": yard.paused,
+        "paused_by": yard.paused_by,
+        "paused_at": yard.paused_at,
+    }
+    return Fragment("capacity", "workers/_capacity.html", context)
+
+
+def active() -> Fragment:
+    """The cards in slot order; what to do first when the yard is empty."""
+    running = active_workers()
+    workers = [*running, *lingering(running)]
+    workers.sort(key=lambda worker: worker.slot or worker.last_slot)
+    cards = cards_of(workers)
+    limit = Yard.current().limit
+    context = {
+        "cards": cards,
+        "counts": Counter(card.group for card in cards if card.worker.is_active),
+        "limit": limit,
+        "first_run": not cards and not Spec.objects.exists() and not Worker.objects.exists(),
+        "free": range(1, min(limit, 5) + 1),
+        "sample": ["pending"] * 5,
+    }
+    return Fragment("workers-active", "workers/_active.html", context)
+
+
+def card(worker: Worker) -> Fragment:
+    """One card of the list of active workers."""
+    return _card(cards_of([worker])[0])
+
+
+def cards(worker_ids: Iterable[int]) -> list[Fragment]:
+    """Several cards: two queries, however many."""
+    workers = Worker.objects.select_related("project", "node").filter(pk__in=list(worker_ids))
+    return [_card(found) for found in cards_of(workers)]
+
+
+def _card(found: Card) -> Fragment:
+    return Fragment(f"worker-{found.worker.pk}", "workers/_card.html", found)
+
+
+def queue_panel() -> Fragment:
+    """The queue: the first rows in order, the number of all."""
+    yard, total = Yard.current(), WorkerQueue.objects.count()
+    rows = rows_of(list(WorkerQueue.objects.select_related("spec__project")[:MOST_ROWS]), yard)
+    context = {
+        "rows": rows,
+        "total": total,
+        "folded": max(0, len(rows) - UNFOLDED),
+        "hidden": total - len(rows),
+        "paused": yard.paused,
+    }
+    return Fragment("queue", "queue/_panel.html", context)
+
+
+def finished() -> Fragment:
+    """The workers that ended last."""
+    ended = Worker.objects.filter(status__in=FINAL)
+    latest = ended.select_related("project", "node").order_by("-completed_at", "-pk")[:FINISHED_SHOWN]
+    day = ended.filter(completed_at__gt=timezone.now() - timedelta(days=1))
+    sums = day.aggregate(passed=Sum("passed"), failed=Sum("failed"))
+    context = {"cards": [Card(worker, ()) for worker in latest], **{k: v or 0 for k, v in sums.items()}}
+    return Fragment("finished", "workers/_finished.html", context)
+
+
+def worker_head(worker: Worker) -> Fragment:
+    """Title, state and controls of a worker's page."""
+    return Fragment(f"worker-{worker.pk}-head", "workers/_head.html", cards_of([worker])[0])
+
+
+def worker_facts(worker: Worker) -> Fragment:
+    """The strip of facts below the title."""
+    return Fragment(f"worker-{worker.pk}-facts", "workers/_facts.html", cards_of([worker])[0])
+
+
+def worker_timeline(worker: Worker) -> Fragment:
+    """Chunks and attempts on one time axis."""
+    context = timeline_of(worker)
+    return Fragment(f"worker-{worker.pk}-timeline", "workers/_timeline.html", context)
+
+
+def specs_in_use() -> dict[str, Any]:
+    """Which specs run or wait: for the lists that offer specs."""
+    return {
+        "running": dict(Worker.objects.filter(status__in=ACTIVE, spec__isnull=False).values_list("spec", "pk")),
+        "waiting": dict(WorkerQueue.objects.values_list("spec", "pk")),
+        "failed": WorkerStatus.FAILED,
+    }

@@ -1,0 +1,95 @@
+"""Queue entries as the queue shows them: where they stand, why they wait, when they will probably start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from dashboard.pages import words
+from queue_app import dispatch
+from queue_app.models import WorkerQueue, Yard
+from queue_app.waiting import Cause, Situation, Wait, why
+from specs.models import Spec
+from workers.models import Worker
+from workers.states import WorkerStatus
+
+MOST_ROWS = 100  # drawn at most; the rest is counted
+ICONS = {
+    Cause.QUEUE_PAUSED: "paused",
+    Cause.SPEC_ACTIVE: "running",
+    Cause.NOT_BEFORE: "calendar",
+    Cause.PROJECT_LIMIT: "folder",
+    Cause.NO_NODE: "server",
+    Cause.SLOTS_FULL: "slots",
+    Cause.NEXT: "play",
+}
+PREDICTABLE = (Cause.SLOTS_FULL, Cause.NEXT)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One waiting entry."""
+
+    entry: WorkerQueue
+    place: int
+    wait: Wait
+    starts: datetime | None
+    priorities = words.PRIORITIES
+
+    @property
+    def icon(self) -> str:
+        return ICONS[self.wait.cause]
+
+    @property
+    def until_form(self) -> str:
+        """Only the time when it is today, the date too when it is not."""
+        until = self.wait.until
+        return "minute" if until and until - timezone.now() < timedelta(hours=20) else "date"
+
+
+def rows_of(entries: Sequence[WorkerQueue], yard: Yard) -> list[Row]:
+    """The rows of the first entries: a constant number of queries."""
+    if not entries:
+        return []
+    situation = Situation.read(yard, timezone.now())
+    situation.learn(list(entries))
+    recent = _recent_durations()
+    return [_row(entry, place, situation, recent) for place, entry in enumerate(entries, 1)]
+
+
+def _row(entry: WorkerQueue, place: int, situation: Situation, recent: list[timedelta]) -> Row:
+    wait = why(entry, situation) or Wait(Cause.NEXT, "Starts next")
+    if wait.cause == Cause.NOT_BEFORE:
+        wait = Wait(wait.cause, "Not before", until=wait.until)  # the page shows the time in the reader's zone
+    elif wait.cause == Cause.SPEC_ACTIVE:
+        wait = Wait(wait.cause, "Still runs in", worker=wait.worker)
+    return Row(entry, place, wait, _starts(place, wait, situation, recent))
+
+
+def _starts(place: int, wait: Wait, situation: Situation, recent: list[timedelta]) -> datetime | None:
+    if wait.cause == Cause.NOT_BEFORE:
+        return wait.until
+    ahead = dispatch.estimate(place, recent, situation.limit) if wait.cause in PREDICTABLE else None
+    return situation.now + ahead if ahead else None
+
+
+def _recent_durations() -> list[timedelta]:
+    """How long the last workers took that completed."""
+    ended = Worker.objects.filter(status=WorkerStatus.COMPLETED, started_at__isnull=False)
+    times = ended.order_by("-completed_at", "-pk").values_list("started_at", "completed_at")[:20]
+    return [end - start for start, end in times if start and end]
+
+
+def landing(spec: Spec) -> str:
+    """What would happen to this spec if somebody added it now: one sentence."""
+    yard = Yard.current()
+    situation = Situation.read(yard, timezone.now())
+    entry = WorkerQueue(spec=spec, priority=spec.priority)
+    situation.learn([entry])
+    wait = why(entry, situation)
+    if wait is None and not WorkerQueue.objects.exists():
+        return "A slot is free: it starts at once."
+    ahead = WorkerQueue.objects.filter(priority__gte=spec.priority).count()
+    reason = wait.text if wait else "Others wait already"
+    return f"{reason}: would be number {ahead + 1} in the queue."

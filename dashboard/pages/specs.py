@@ -1,0 +1,161 @@
+"""Specs: the list, one spec with its two run buttons, and editing as YAML."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from dashboard import access
+from dashboard.pages.cards import cards_of
+from dashboard.pages.choices import MOST_CHOICES, choices, choices_of
+from dashboard.pages.page import explains_refusals, go, show
+from dashboard.pages.rows import landing
+from queue_app import dispatch
+from specs import editing, limits
+from specs.errors import SpecInvalid
+from specs.models import Project, Spec
+from specs.text import slug
+from workers.models import Worker
+from workers.states import FINAL, Reason
+
+RUNS_SHOWN = 5
+TEMPLATE = """\
+title: What this achieves
+description: |
+  Why, and how one can tell that it is done.
+chunks:
+  - title: First step
+    params: {run: "make test"}
+"""
+
+
+@access.looking()
+def index(request: HttpRequest) -> HttpResponse:
+    """The specs by project, with their state."""
+    query, project = request.GET.get("q", "")[:200], request.GET.get("project", "")
+    context = {"groups": choices(query, project), "query": query, "project": project, "most": MOST_CHOICES}
+    return show(request, "specs/index.html", context, section="specs")
+
+
+@access.looking("GET", "HEAD", "DELETE")
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET: the spec. DELETE: see `delete`."""
+    if request.method == "DELETE":
+        return delete(request, pk)
+    spec = access.get_spec(request.user, pk)
+    ended = Worker.objects.filter(spec=spec, status__in=FINAL).exclude(reason=Reason.REQUEUED)
+    runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
+    spec.size = spec.chunks.count()
+    context: dict[str, Any] = {"spec": spec, "chunks": _chunks(spec), "runs": runs, "choice": choices_of([spec])[0]}
+    context["landing"] = landing(spec)
+    return show(request, "specs/detail.html", context, section="specs")
+
+
+def _chunks(spec: Spec) -> list[dict[str, Any]]:
+    """The chunks with the command that each runs and its parameters in words."""
+    rows = []
+    for chunk in spec.chunks.all():
+        params = {name: value for name, value in chunk.params.items() if name != "run"}
+        review = chunk.review.get("command") or spec.project.review_command
+        rows.append({"chunk": chunk, "run": chunk.params.get("run", ""), "params": params, "review": review})
+    return rows
+
+
+@access.acting()
+@explains_refusals
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete the spec; refused with the reason while somebody needs it."""
+    spec = access.get_spec(request.user, pk)
+    spec.remove()
+    messages.success(request, f"Deleted {spec.title}")
+    return go(request, reverse("specs"))
+
+
+@access.acting()
+@explains_refusals
+def run_all(request: HttpRequest, pk: int) -> HttpResponse:
+    """Run the spec and go to the live page of the run; to the workers when it has to wait."""
+    spec = access.get_spec(request.user, pk)
+    result = dispatch.enqueue(spec, by=request.user.get_username())
+    if isinstance(result, Worker):
+        return go(request, reverse("worker", args=[result.pk]))
+    messages.success(request, f"{spec.title} waits in the queue: no slot is free")
+    return go(request, reverse("workers"))
+
+
+@access.acting()
+@explains_refusals
+def run_in_background(request: HttpRequest, pk: int) -> HttpResponse:
+    """Run the spec, or let it wait, and go back to the workers."""
+    spec = access.get_spec(request.user, pk)
+    result = dispatch.enqueue(spec, by=request.user.get_username())
+    messages.success(request, f"{spec.title} {'runs' if isinstance(result, Worker) else 'waits in the queue'}")
+    return go(request, reverse("workers"))
+
+
+@access.acting("GET", "HEAD", "POST")
+def new(request: HttpRequest) -> HttpResponse:
+    """Write or import a spec: choose the project, give it a name, write YAML or choose a file."""
+    form = {name: request.POST.get(name, "") for name in ("project", "key", "text")}
+    if request.method != "POST":
+        form |= {"project": request.GET.get("project", ""), "text": TEMPLATE}
+        return _editor(request, form)
+    project = Project.objects.filter(name=form["project"]).first()
+    if project is None:
+        return _editor(request, form, [("project", "choose one of the projects")])
+    try:
+        form["text"], name = _uploaded(request) or (form["text"], "")
+        key = form["key"] or slug(name) or slug(_title(form["text"]))
+        if key and Spec.objects.filter(project=project, key=key).exists():
+            raise SpecInvalid([("key", f"“{key}” is another spec of this project; open it to change it")])
+        saved = editing.save_text(project, key, form["text"])
+    except SpecInvalid as error:
+        return _editor(request, form, error.errors)
+    return redirect("spec", pk=saved.spec.pk)
+
+
+@access.acting("GET", "HEAD", "POST")
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a spec as YAML. A run that is under way keeps the plan with which it started."""
+    spec = access.get_spec(request.user, pk)
+    form = {"project": spec.project.name, "key": spec.key, "text": request.POST.get("text", "")}
+    if request.method != "POST":
+        return _editor(request, form | {"text": editing.to_yaml(spec)}, spec=spec)
+    try:
+        editing.save_text(spec.project, spec.key, form["text"])
+    except SpecInvalid as error:
+        return _editor(request, form, error.errors, spec)
+    messages.success(request, "Saved")
+    return redirect("spec", pk=pk)
+
+
+def _editor(
+    request: HttpRequest, form: dict[str, str], errors: list[tuple[str, str]] | None = None, spec: Spec | None = None
+) -> HttpResponse:
+    projects = list(Project.objects.order_by("name").annotate(size=Count("specs")))
+    context = {"form": form, "errors": errors or [], "spec": spec, "projects": projects}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    return show(request, "specs/edit.html", context, section="specs", status=status)
+
+
+def _uploaded(request: HttpRequest) -> tuple[str, str] | None:
+    """The text and the name (without ending) of an uploaded file. Raises SpecInvalid."""
+    file = request.FILES.get("file")
+    if file is None:
+        return None
+    if file.size > limits.FILE_SIZE:
+        raise SpecInvalid([("file", f"has {file.size:,} bytes; a spec may have {limits.FILE_SIZE:,}")])
+    try:
+        return file.read().decode("utf-8-sig"), (file.name or "").rsplit(".", 1)[0]
+    except UnicodeDecodeError as error:
+        raise SpecInvalid([("file", f"is not text in UTF-8 (at byte {error.start:,})")]) from error
+
+
+def _title(text: str) -> str:
+    """The title line of a YAML text, for a name."""
+    lines = (line for line in text.splitlines() if line.startswith("title:"))
+    return next(lines, "").removeprefix("title:").strip()[: limits.NAME_LENGTH]

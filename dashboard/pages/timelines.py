@@ -1,0 +1,123 @@
+"""A worker's chunks and attempts on one shared time axis, in per cent of it."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from dashboard.pages import words
+from workers.models import Attempt, Worker, WorkerChunk
+from workers.states import AttemptStatus, ChunkOutcome
+
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800)
+MOST_TICKS = 4
+NARROWEST = 0.6  # per cent; a bar that cannot be seen says nothing
+OUTCOME_LOOKS = {
+    ChunkOutcome.PENDING: words.STARTING,
+    ChunkOutcome.RUNNING: words.RUNNING,
+    ChunkOutcome.PASSED: words.Look("Passed", "completed", "accent"),
+    ChunkOutcome.FAILED: words.Look("Failed", "failed", "bad"),
+    ChunkOutcome.SKIPPED: words.Look("Skipped", "skipped", "mute"),
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle on the axis: preparing, executing, reviewing, or the red cap of a failure."""
+
+    kind: str
+    start: str
+    width: str
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    attempt: Attempt
+    look: words.Look
+    text: str
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class ChunkRow:
+    chunk: WorkerChunk
+    look: words.Look
+    rows: list[AttemptRow]
+    bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def names_attempts(self) -> bool:
+        """A single attempt that passed, or still runs, needs no line of its own."""
+        quiet = (AttemptStatus.PASSED, AttemptStatus.RUNNING)
+        return len(self.rows) > 1 or any(row.attempt.status not in quiet for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Moments to per cent."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return max((self.end - self.start).total_seconds(), 0.001)
+
+    def percent(self, moment: datetime) -> float:
+        share = (moment - self.start).total_seconds() / self.seconds * 100
+        return min(max(share, 0.0), 100.0)
+
+    def bar(self, kind: str, start: datetime, end: datetime) -> Bar:
+        left = self.percent(start)
+        width = max(self.percent(end) - left, NARROWEST)
+        return Bar(kind, f"{min(left, 100 - width):.2f}%", f"{width:.2f}%")
+
+    @property
+    def ticks(self) -> list[dict[str, str]]:
+        """At most four marks at round times."""
+        step = next((size for size in STEPS if self.seconds / size <= MOST_TICKS), STEPS[-1])
+        return [
+            {"at": f"{n * step / self.seconds * 100:.2f}%", "word": words.duration(n * step) if n else "0"}
+            for n in range(int(self.seconds // step) + 1)
+            if n * step / self.seconds < 0.97
+        ]
+
+
+def timeline_of(worker: Worker) -> dict[str, object]:
+    """What the timeline's template shows: two queries."""
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    found = Attempt.objects.filter(chunk__worker=worker).defer("findings").order_by("chunk", "number")
+    for attempt in found:
+        attempts[attempt.chunk_id].append(attempt)
+    start = worker.started_at or worker.created_at
+    axis = Axis(start, max(worker.completed_at or timezone.now(), start + timedelta(seconds=1)))
+    chunks = [_chunk_row(chunk, attempts[chunk.pk], axis) for chunk in worker.chunks.all()]
+    if chunks and worker.started_at:
+        chunks[0].bars.append(axis.bar("preparing", start, worker.prepared_at or axis.end))
+    return {"worker": worker, "chunks": chunks, "ticks": axis.ticks}
+
+
+def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], axis: Axis) -> ChunkRow:
+    rows = [_attempt_row(attempt, axis) for attempt in attempts]
+    return ChunkRow(chunk, OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)], rows)
+
+
+def _attempt_row(attempt: Attempt, axis: Axis) -> AttemptRow:
+    end = attempt.finished_at or axis.end
+    bars = [axis.bar("executing", attempt.started_at, attempt.reviewed_at or end)]
+    if attempt.reviewed_at:
+        bars.append(axis.bar("reviewing", attempt.reviewed_at, end))
+    if attempt.status in (AttemptStatus.FAILED, AttemptStatus.LOST):
+        bars.append(Bar("cap", f"{max(axis.percent(end) - NARROWEST, 0):.2f}%", f"{NARROWEST}%"))
+    look = words.ATTEMPT_LOOKS[AttemptStatus(attempt.status)]
+    return AttemptRow(attempt, look, _outcome(attempt, look), bars)
+
+
+def _outcome(attempt: Attempt, look: words.Look) -> str:
+    """`Command failed, exit 1`: the reason in words, else the state."""
+    if attempt.status not in (AttemptStatus.FAILED, AttemptStatus.LOST) or not attempt.reason:
+        return look.word
+    word = attempt.reason.replace("_", " ").capitalize()
+    shows_code = attempt.exit_code is not None and attempt.exit_code != 0
+    return f"{word}, exit {attempt.exit_code}" if shows_code else word
