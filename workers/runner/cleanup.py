@@ -5,13 +5,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 from workers.runner import journal
-from workers.runner.process import children_of, living_runner, send
-from workers.runner.tree import Tree, is_dead, marked, marker, tree_of
+from workers.runner.process import children_of, created, living_runner, send
+from workers.runner.tree import Tree, is_dead, marked, marker, session_of, tree_of
 
 PAUSE = 0.002
+# Seconds between a process's start as the system counts it and the journal's clock.
+CLOCK_TOLERANCE = 2.0
 
 
 def end_runner(pid: int, run: str, directory: str, deadline: float) -> list[int]:
@@ -90,11 +95,28 @@ def _wait_for_end(pid: int, deadline: float) -> None:
 
 
 def _in_sessions(directory: str) -> set[int]:
-    """Processes in the sessions that the run opened. A session's number is not reused while it has members,
-    but afterwards: a member that began before the run's request is somebody else's."""
+    """Processes in the session of the command that the journal says was running, if its first process lives.
+
+    It must have begun when the journal says, or its pid has been given to somebody else since.
+    """
     if not directory:
         return set()
-    return set()
+    running: dict[str, journal.Entry] = {}
+    for entry in journal.read(Path(directory) / "journal.ndjson"):
+        if entry["kind"] == "started":
+            running[entry["request"]] = entry
+        elif entry["kind"] == "finished":
+            running.pop(entry["request"], None)
+    leaders = {entry["pid"] for entry in running.values() if entry["pid"] and _began_then(entry)}
+    return {pid for pid in psutil.pids() if session_of(pid) in leaders} if leaders else set()
 
 
-_ = journal
+def _began_then(entry: journal.Entry) -> bool:
+    began = created(entry["pid"])
+    return began is not None and abs(began - datetime.fromisoformat(entry["at"]).timestamp()) < CLOCK_TOLERANCE
+
+
+def highest_epoch(directory: str) -> int:
+    """The highest epoch that the runner of this directory has obeyed; 0 for none."""
+    entries = journal.read(Path(directory) / "journal.ndjson") if directory else []
+    return max((entry["epoch"] for entry in entries if entry["kind"] == "attached"), default=0)

@@ -18,7 +18,7 @@ INDEX_STRIDE = 256
 BLOCK = 256 * 1024
 
 
-class JournalDamaged(Exception):
+class JournalDamaged(ValueError):
     """The journal has a line in its middle that is not an entry."""
 
 

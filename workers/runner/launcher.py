@@ -9,21 +9,19 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from typing import Any
 
 from workers.runner import cleanup
 from workers.runner.child import become_runner
 from workers.runner.executors import registry
-from workers.runner.messages import describe
+from workers.runner.orders import Destroy, Order, Ping, Quit, Start, parse
 from workers.runner.process import (
     ON_LINUX,
     become_subreaper,
     created,
-    identity,
     living_runner,
     read_json,
+    send,
     write_json,
 )
 
@@ -32,36 +30,10 @@ log = logging.getLogger("specyard.launcher")
 LINE_LIMIT = 64 * 1024
 # How long a destroy may take before it says that something is left.
 DESTROY_LIMIT = 8.0
-Run = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00]*$")]
 
 
-class Ping(BaseModel):
-    op: Literal["ping"]
-
-
-class Start(BaseModel):
-    op: Literal["start"]
-    run: Run
-    directory: AbsolutePath
-    socket: AbsolutePath
-    worker: int
-
-
-class Destroy(BaseModel):
-    """`directory` is needed only for a run that neither this launcher nor the one before it started."""
-
-    op: Literal["destroy"]
-    run: Run
-    directory: AbsolutePath = ""
-
-
-class Quit(BaseModel):
-    op: Literal["quit"]
-
-
-Request = Ping | Start | Destroy | Quit
-_ADAPTER: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
+class Overtaken(Exception):
+    """The runner obeys a higher epoch."""
 
 
 class Launched:
@@ -87,6 +59,7 @@ class Launcher:
         self._wake_in, self._wake_out = socket.socketpair()
         self._connections: dict[socket.socket, bytearray] = {}
         self._over = False
+        self._changed = False  # whether the register of runs is to be written
 
     def serve(self) -> None:
         """Answer requests and clean up after runners."""
@@ -100,9 +73,19 @@ class Launcher:
         log.info("launcher %d listens on %s", os.getpid(), self.path)
         while not self._over:
             for key, _ in self._selector.select():
-                key.data(key.fileobj)
+                self._handle(key)
+            if self._changed:
+                self._remember()
         self._listener.close()
         Path(self.path).unlink(missing_ok=True)
+
+    def _handle(self, key: selectors.SelectorKey) -> None:
+        """One event. Whatever goes wrong with it, the launcher goes on: it is the parent of every runner."""
+        try:
+            key.data(key.fileobj)
+        except Exception:
+            log.exception("an event of the launcher failed")
+            time.sleep(0.05)  # one that comes back at once must not take a whole core
 
     def _catch_signals(self) -> None:
         self._wake_in.setblocking(False)
@@ -161,16 +144,14 @@ class Launcher:
     def answer(self, line: bytes) -> dict[str, Any]:
         """The reply to one line, whatever it holds."""
         try:
-            request = _ADAPTER.validate_json(line)
-        except ValidationError as error:
-            return {"ok": False, "error": "; ".join(describe(error))}
-        try:
-            return {"ok": True, **self._do(request)}
+            return {"ok": True, **self._do(parse(line))}
+        except Overtaken as error:
+            return {"ok": False, "fenced": True, "error": str(error)}
         except (OSError, ValueError) as error:
             log.error("%s: %s", line.decode(errors="replace")[:200], error)
             return {"ok": False, "error": str(error)}
 
-    def _do(self, request: Request) -> dict[str, Any]:
+    def _do(self, request: Order) -> dict[str, Any]:
         match request:
             case Start():
                 return self._start(request)
@@ -189,10 +170,7 @@ class Launcher:
         known = self.runs.get(request.run) or self._adopt(request.run, request.directory)
         if known is None:
             known = self.runs[request.run] = Launched(self._fork(request), request.directory, ours=True)
-            record = {**request.model_dump(exclude={"op", "directory"}), "pid": known.pid}
-            record |= {"created": known.created, "identity": identity(known.pid)}
-            write_json(Path(request.directory, "runner.json"), record)
-            self._remember()
+            self._changed = True
             log.info("run %s: runner %d started", request.run, known.pid)
         return {"pid": known.pid, "created": known.created}
 
@@ -228,6 +206,8 @@ class Launcher:
         deadline = time.monotonic() + DESTROY_LIMIT
         run = self.runs.get(request.run)
         directory = request.directory or (run.directory if run else "")
+        if request.epoch is not None:
+            self._check_epoch(request.epoch, directory, run.pid if run else 0)
         killed: list[int] = []
         if run and run.ours:
             killed += cleanup.end_runner(run.pid, request.run, directory, deadline)
@@ -238,6 +218,15 @@ class Launcher:
         self._bury()
         log.info("run %s: destroyed %s", request.run, killed or "(nothing was left)")
         return killed
+
+    def _check_epoch(self, epoch: int, directory: str, pid: int) -> None:
+        """Raise Overtaken for a runner with a higher epoch. It is stopped meanwhile, so that it obeys nobody new."""
+        stopped = pid and send(pid, signal.SIGSTOP)
+        highest = cleanup.highest_epoch(directory)
+        if highest > epoch:
+            if stopped:
+                send(pid, signal.SIGCONT)
+            raise Overtaken(f"the runner obeys epoch {highest}, which is higher than {epoch}")
 
     # Births and deaths that nobody told of
 
@@ -252,26 +241,33 @@ class Launcher:
     def _bury(self) -> None:
         """Take note of runners that ended, and end at once what they left."""
         for name, run in list(self.runs.items()):
-            if run.ours and self._has_ended(run.pid):
+            if self._has_ended(run):
                 self._forget(name, run)
         killed = cleanup.end_strays([run.pid for run in self.runs.values() if run.ours], self._soon())
         if killed:
             log.warning("ended strays %s", killed)
 
-    def _has_ended(self, pid: int) -> bool:
+    def _has_ended(self, run: Launched) -> bool:
+        if not run.ours:
+            return living_runner(Path(run.directory)) is None
         try:
-            done, status = os.waitpid(pid, os.WNOHANG)
+            done, status = os.waitpid(run.pid, os.WNOHANG)
         except ChildProcessError:
             return True
         if done:
-            log.info("runner %d ended with %d", pid, os.waitstatus_to_exitcode(status))
+            log.info("runner %d ended with %d", run.pid, os.waitstatus_to_exitcode(status))
         return done != 0
 
     def _forget(self, name: str, run: Launched) -> None:
+        """A runner has ended. What it left lands here, unless it is not ours or nothing is a subreaper."""
         del self.runs[name]
-        self._remember()
-        if not ON_LINUX:
-            cleanup.end_marked(name, run.directory, self._soon())
+        self._changed = True
+        if run.watch >= 0:
+            self._selector.unregister(run.watch)
+            os.close(run.watch)
+        if not (run.ours and ON_LINUX):
+            killed = cleanup.end_marked(name, run.directory, self._soon())
+            log.info("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
 
     def _soon(self) -> float:
         return time.monotonic() + DESTROY_LIMIT
@@ -279,6 +275,7 @@ class Launcher:
     # Runners of a launcher before this one
 
     def _remember(self) -> None:
+        self._changed = False
         write_json(self._register, {name: run.directory for name, run in self.runs.items()})
 
     def _know_again(self) -> None:
@@ -294,19 +291,9 @@ class Launcher:
             return None
         run = self.runs[name] = Launched(found["pid"], directory, ours=False)
         if run.watch >= 0:
-            self._selector.register(run.watch, selectors.EVENT_READ, lambda _: self._adopted_ended(name, run))
+            self._selector.register(run.watch, selectors.EVENT_READ, lambda _: self._bury())
         log.info("run %s: runner %d was started by a launcher before this one", name, run.pid)
         return run
-
-    def _adopted_ended(self, name: str, run: Launched) -> None:
-        self._selector.unregister(run.watch)
-        os.close(run.watch)
-        run.watch = -1
-        if self.runs.get(name) is run:
-            del self.runs[name]
-            self._remember()
-        killed = cleanup.end_marked(name, run.directory, self._soon())
-        log.warning("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
 
 
 def listen(path: str) -> socket.socket:

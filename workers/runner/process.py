@@ -23,6 +23,9 @@ READ_SIZE = 256 * 1024
 
 def created(pid: int) -> float | None:
     """When the process began, in seconds since the epoch as psutil counts them; None when there is none."""
+    if ON_LINUX:
+        stat = read_stat(pid)
+        return psutil.boot_time() + int(stat[19]) / os.sysconf("SC_CLK_TCK") if stat else None
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:

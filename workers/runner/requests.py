@@ -109,7 +109,7 @@ class Request:
         if self._around.may_run.is_set():
             self._wall.resume()
         work = asyncio.ensure_future(self._work())
-        await asyncio.wait({work, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        await self._first_of(work)
         if not work.done():
             work.cancel()
             await asyncio.wait({work}, timeout=self.message.grace)
@@ -127,8 +127,13 @@ class Request:
     async def _until_resumed(self) -> None:
         """Nothing is told while paused. Only an interruption can end this wait early."""
         resumed = asyncio.ensure_future(self._around.may_run.wait())
-        await asyncio.wait({resumed, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        await self._first_of(resumed)
         resumed.cancel()
+
+    async def _first_of(self, future: "asyncio.Future[Any]") -> None:
+        """Wait until it is done or the request is to end."""
+        both: set[asyncio.Future[Any]] = {future, self._ending}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
 
     async def _work(self) -> Result:
         message = self.message

@@ -15,7 +15,7 @@ from workers.runner.clients import Client
 from workers.runner.journal import Journal
 from workers.runner.messages import Attach, Execute, Interrupt, Message, Pause, Prepare, Quit, Resume, Review, parse
 from workers.runner.modes.direct import Direct
-from workers.runner.process import Children
+from workers.runner.process import Children, created, identity, write_json
 from workers.runner.requests import Request, Surroundings
 from workers.runner.tree import marker, tree_of
 
@@ -26,6 +26,8 @@ IDLE_LIMIT = 600.0
 # How long a connection may stay without attaching.
 ATTACH_LIMIT = 30.0
 TICK = 1.0
+# A finished request is on the disk so many seconds later; at once, it would hold up the next one's entries.
+SYNC_DELAY = 0.05
 
 
 class Runner:
@@ -33,6 +35,7 @@ class Runner:
 
     def __init__(self, listener: socket.socket, *, run: str, directory: Path, socket_path: str, worker: int) -> None:
         self.worker = worker
+        self._run = run
         self._listener = listener
         self._socket_path = socket_path
         self._journal = Journal(directory / "journal.ndjson")
@@ -47,6 +50,7 @@ class Runner:
         self._request: Request | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._freezing: asyncio.Task[None] | None = None
+        self._syncing: asyncio.TimerHandle | None = None
         self._finished: set[str] = set()
         self._quitting = False
         self._over = asyncio.Event()
@@ -57,6 +61,7 @@ class Runner:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._quit)
+        write_json(self._around.directory / "runner.json", self._identity())
         self._recover()
         self._journal.append("ready", pid=os.getpid())
         server = await loop.create_unix_server(lambda: Client(self, self._journal), sock=self._listener)
@@ -69,6 +74,11 @@ class Runner:
             os.unlink(self._socket_path)
         await asyncio.gather(ticking, *self._tasks, return_exceptions=True)
         self._journal.close()
+
+    def _identity(self) -> dict[str, Any]:
+        pid = os.getpid()
+        facts = {"pid": pid, "created": created(pid), "identity": identity(pid)}
+        return {"run": self._run, **facts, "socket": self._socket_path, "worker": self.worker}
 
     async def _close_clients(self) -> None:
         """Let every client read to the end, but wait for none that does not."""
@@ -164,7 +174,12 @@ class Runner:
         self._finished.add(request.id)
         self._request = None
         self._quiet_since = time.monotonic()
-        await asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().call_later(SYNC_DELAY, self._sync)
+
+    def _sync(self) -> None:
+        self._syncing = None
+        asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
 
     def _interrupt(self, reason: str) -> None:
         if self._request is None:
@@ -185,6 +200,9 @@ class Runner:
             await asyncio.sleep(0.005)
         await self._mode.kill()
         self._journal.append("ended")
+        if self._syncing is not None:
+            self._syncing.cancel()
+        self._journal.sync()
         self._over.set()
 
     # Pausing

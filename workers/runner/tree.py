@@ -102,8 +102,8 @@ class PortableTree(Tree):
         found: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
             found = {p.pid: p for p in psutil.Process(self.root).children(recursive=True)}
-        own = {_group(self.root), _session(self.root), os.getpgrp(), os.getsid(0)}
-        self._groups.update({number for pid in found for number in (_group(pid), _session(pid))} - own - {0})
+        own = {_group(self.root), session_of(self.root), os.getpgrp(), os.getsid(0)}
+        self._groups.update({number for pid in found for number in (_group(pid), session_of(pid))} - own - {0})
         for process in psutil.process_iter():
             if process.pid not in found and process.pid not in (self.root, os.getpid()) and self._is_ours(process):
                 found[process.pid] = process
@@ -113,7 +113,7 @@ class PortableTree(Tree):
         return alive
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        if self._groups & {_group(process.pid), _session(process.pid)}:
+        if self._groups & {_group(process.pid), session_of(process.pid)}:
             return True
         try:
             return bool(process.environ().get(MARKER) == self._mark)
@@ -128,7 +128,8 @@ def _group(pid: int) -> int:
         return 0
 
 
-def _session(pid: int) -> int:
+def session_of(pid: int) -> int:
+    """Its session; 0 when it is gone."""
     try:
         return os.getsid(pid)
     except OSError:
