@@ -112,7 +112,7 @@ USE_I18N = False
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "dashboard.live.layer.WaitingPubSubLayer",
         "CONFIG": {"hosts": [CONFIG.redis], "prefix": "specyard"},
     }
 }

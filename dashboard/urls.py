@@ -13,5 +13,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("", include("dashboard.live.urls")),
     path("", include("dashboard.pages.urls")),
 ]

