@@ -5,6 +5,7 @@ Celery only carries the wish to start a worker quickly. What it loses, doubles o
 """
 
 import os
+import signal
 
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
@@ -58,7 +59,7 @@ def start_caretaker(**_: object) -> None:
     """The node's own thread starts when its Celery can take messages."""
     from workers import maintenance
 
-    maintenance.start(CONFIG.node_name)
+    maintenance.start(CONFIG.node_name, superseded=lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @worker_shutting_down.connect

@@ -69,10 +69,13 @@ def renew(worker_id: int, epoch: int) -> None:
 
 
 def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
-    """What this process should drive and does not: (engine.run or engine.adopt, worker, epoch)."""
+    """What this process should drive and does not: (engine.run or engine.adopt, worker, epoch).
+
+    Nothing, once another process speaks for the node.
+    """
     late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
     waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
-    rows = Worker.objects.filter(waiting, node=node).values_list("pk", "epoch", "status")
+    rows = Worker.objects.filter(waiting, node=node, node__instance=node.instance).values_list("pk", "epoch", "status")
     mine = engine.owned.all()
     return [
         (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)
@@ -142,8 +145,9 @@ def prune_events() -> int:
 class Caretaker:
     """The loop of one node process."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, superseded: Callable[[], None] = lambda: None) -> None:
         self.name = name
+        self.superseded = superseded
         self.node: Node | None = None
         self.fenced = threading.Event()  # another process speaks for this node
         self._end = threading.Event()
@@ -174,6 +178,7 @@ class Caretaker:
         engine.owned.superseded.set()
         self.fenced.set()
         self._end.set()
+        self.superseded()
 
     def drain(self) -> None:
         """Let everything go: runners are interrupted, their chunks go on later, no attempt is charged."""
@@ -197,9 +202,9 @@ class Caretaker:
 _caretakers: list[Caretaker] = []
 
 
-def start(name: str) -> Caretaker:
-    """Start the caretaker of this node process. One whose node was taken over ends the process with TERM."""
-    caretaker = Caretaker(name)
+def start(name: str, superseded: Callable[[], None]) -> Caretaker:
+    """Start the caretaker of this node process; `superseded` is called when another process speaks for the node."""
+    caretaker = Caretaker(name, superseded)
     _caretakers.append(caretaker)
     caretaker.start()
     return caretaker
