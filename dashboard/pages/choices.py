@@ -1,6 +1,7 @@
 """The specs that somebody may add to the queue, each with its state."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Max, Q
@@ -34,13 +35,14 @@ class Choice:
         return words.WORKER_LOOKS[WorkerStatus(self.last.status)] if self.last else None
 
 
-def choices(query: str = "", project: str = "") -> list[tuple[str, list[Choice]]]:
-    """The specs by project, found by title, key or project: a constant number of queries."""
+def choices(query: str = "", project: str = "", keep: Sequence[int] = ()) -> list[tuple[str, list[Choice]]]:
+    """The specs by project, found by title, key or project, and those to `keep`: a constant number of queries."""
     specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
+    found = Q(project__name=project) if project else Q()
     for word in query.split()[:8]:
-        specs = specs.filter(Q(title__icontains=word) | Q(project__name__icontains=word) | Q(key__icontains=word))
-    if project:
-        specs = specs.filter(project__name=project)
+        found &= Q(title__icontains=word) | Q(project__name__icontains=word) | Q(key__icontains=word)
+    if found:
+        specs = specs.filter(found | Q(pk__in=keep))
     groups: dict[str, list[Choice]] = defaultdict(list)
     for choice in choices_of(list(specs[:MOST_CHOICES])):
         groups[choice.spec.project.name].append(choice)

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from dashboard.pages.cards import Card, active_workers, cards_of, lingering
-from dashboard.pages.rows import MOST_ROWS, rows_of
+from dashboard.pages.rows import MOST_ROWS, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
@@ -101,12 +101,12 @@ def capacity() -> Fragment:
     """What people should know about slots and queue before they add something; often nothing."""
     yard = Yard.current()
     count = Worker.objects.filter(status__in=ACTIVE).count()
-    first = rows_of(list(WorkerQueue.objects.select_related("spec__project")[:1]), yard)
+    full = count >= yard.limit
     context = {
-        "full": count >= yard.limit,
+        "full": full,
         "active": count,
         "limit": yard.limit,
-        "next": first[0].starts if first else None,
+        "next": next_slot(yard) if full else None,
         "paused": yard.paused,
         "paused_by": yard.paused_by,
         "paused_at": yard.paused_at,

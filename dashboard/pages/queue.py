@@ -30,8 +30,9 @@ def index(request: HttpRequest) -> HttpResponse:
     """GET: the specs that may be added. POST: add the chosen ones."""
     if request.method == "POST":
         return add(request)
+    kept = [int(text) for text in request.GET.getlist("spec")[:MOST_AT_ONCE] if _is_key(text)]
     query, project = request.GET.get("q", "")[:200], request.GET.get("project", "")
-    return render(request, "queue/_choices.html", {"groups": choices(query, project)})
+    return render(request, "queue/_choices.html", {"groups": choices(query, project, kept), "kept": kept})
 
 
 @access.acting()
@@ -59,13 +60,17 @@ def _chosen(request: HttpRequest) -> list[Spec]:
     texts = request.POST.getlist("spec")
     if not 1 <= len(texts) <= MOST_AT_ONCE:
         raise BadValue(f"spec: choose 1 to {MOST_AT_ONCE} specs.")
-    if not all(text.isascii() and text.isdigit() and len(text) < 18 for text in texts):
+    if not all(_is_key(text) for text in texts):
         raise BadValue("spec: is not a list of spec numbers.")
     wanted = list(dict.fromkeys(int(text) for text in texts))
     found = Spec.objects.select_related("project").in_bulk(wanted)
     if missing := [pk for pk in wanted if pk not in found]:
         raise BadValue(f"spec: {missing[0]} does not exist.")
     return [found[pk] for pk in wanted]
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 18
 
 
 def _moment(text: str) -> datetime | None:

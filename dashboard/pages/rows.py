@@ -74,6 +74,12 @@ def _starts(place: int, wait: Wait, situation: Situation, recent: list[timedelta
     return situation.now + ahead if ahead else None
 
 
+def next_slot(yard: Yard) -> datetime | None:
+    """About when a slot will be free, by how long the last workers took; None when nothing is known."""
+    ahead = dispatch.estimate(1, _recent_durations(), yard.limit)
+    return timezone.now() + ahead if ahead else None
+
+
 def _recent_durations() -> list[timedelta]:
     """How long the last workers took that completed."""
     ended = Worker.objects.filter(status=WorkerStatus.COMPLETED, started_at__isnull=False)

@@ -10,17 +10,18 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
-from dashboard.pages.cards import cards_of
+from dashboard.pages.cards import Card, cards_of
 from dashboard.pages.choices import MOST_CHOICES, choices, choices_of
 from dashboard.pages.page import explains_refusals, go, show
 from dashboard.pages.rows import landing
+from dashboard.pages.timelines import OUTCOME_LOOKS
 from queue_app import dispatch
 from specs import editing, limits
 from specs.errors import SpecInvalid
 from specs.models import Project, Spec
 from specs.text import slug
 from workers.models import Worker
-from workers.states import FINAL, Reason
+from workers.states import FINAL, ChunkOutcome, Reason
 
 RUNS_SHOWN = 5
 TEMPLATE = """\
@@ -50,18 +51,22 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     ended = Worker.objects.filter(spec=spec, status__in=FINAL).exclude(reason=Reason.REQUEUED)
     runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
     spec.size = spec.chunks.count()
-    context: dict[str, Any] = {"spec": spec, "chunks": _chunks(spec), "runs": runs, "choice": choices_of([spec])[0]}
+    chunks = _chunks(spec, runs[0] if runs else None)
+    context: dict[str, Any] = {"spec": spec, "chunks": chunks, "runs": runs, "choice": choices_of([spec])[0]}
     context["landing"] = landing(spec)
     return show(request, "specs/detail.html", context, section="specs")
 
 
-def _chunks(spec: Spec) -> list[dict[str, Any]]:
-    """The chunks with the command that each runs and its parameters in words."""
+def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:
+    """The chunks with what each runs, and how it ended in the last run (matched by title)."""
+    outcomes = {title: ChunkOutcome(outcome) for _, title, outcome in last.plan} if last else {}
     rows = []
     for chunk in spec.chunks.all():
         params = {name: value for name, value in chunk.params.items() if name != "run"}
         review = chunk.review.get("command") or spec.project.review_command
-        rows.append({"chunk": chunk, "run": chunk.params.get("run", ""), "params": params, "review": review})
+        look = OUTCOME_LOOKS[outcomes.get(chunk.title, ChunkOutcome.PENDING)]
+        run = chunk.params.get("run", "")
+        rows.append({"chunk": chunk, "run": run, "params": params, "review": review, "look": look})
     return rows
 
 

@@ -44,7 +44,13 @@ class ChunkRow:
     chunk: WorkerChunk
     look: words.Look
     rows: list[AttemptRow]
+    until: datetime | None
     bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Attempt | None:
+        """The attempt whose log the chunk's title opens."""
+        return self.rows[-1].attempt if self.rows else None
 
     @property
     def names_attempts(self) -> bool:
@@ -92,15 +98,18 @@ def timeline_of(worker: Worker) -> dict[str, object]:
         attempts[attempt.chunk_id].append(attempt)
     start = worker.started_at or worker.created_at
     axis = Axis(start, max(worker.completed_at or timezone.now(), start + timedelta(seconds=1)))
-    chunks = [_chunk_row(chunk, attempts[chunk.pk], axis) for chunk in worker.chunks.all()]
+    chunks = [_chunk_row(chunk, attempts[chunk.pk], axis, worker) for chunk in worker.chunks.all()]
     if chunks and worker.started_at:
         chunks[0].bars.append(axis.bar("preparing", start, worker.prepared_at or axis.end))
     return {"worker": worker, "chunks": chunks, "ticks": axis.ticks}
 
 
-def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], axis: Axis) -> ChunkRow:
+def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], axis: Axis, worker: Worker) -> ChunkRow:
     rows = [_attempt_row(attempt, axis) for attempt in attempts]
-    return ChunkRow(chunk, OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)], rows)
+    look = OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)]
+    if chunk.outcome == ChunkOutcome.RUNNING:  # as its worker does: paused, waiting, or ended with it
+        look = words.worker_look(worker)
+    return ChunkRow(chunk, look, rows, chunk.finished_at or worker.completed_at)
 
 
 def _attempt_row(attempt: Attempt, axis: Axis) -> AttemptRow:

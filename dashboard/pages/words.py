@@ -76,7 +76,8 @@ def duration_parts(seconds: float) -> list[tuple[str, str]]:
         return [(str(max(1, round(seconds * 1000))), "ms")]
     if whole < 60:
         return [(str(whole), "s")]
-    return clock_parts(whole)
+    large, small = clock_parts(whole)
+    return [large] if int(small[0]) == 0 else [large, small]
 
 
 def clock_parts(seconds: float) -> list[tuple[str, str]]:
