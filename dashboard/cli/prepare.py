@@ -1,0 +1,75 @@
+"""What the database needs before anything runs on it: its migrations, a first account, and a link to sign in."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from dashboard.cli import application
+from dashboard.cli.refusal import Refused
+
+MIGRATION_LOCK = 7_370_656_379  # any number that no other program uses for advisory locks in this database
+
+
+def prepare() -> dict[str, str]:
+    """Bring the database up to date. Gives what was done and the path of a new sign-in link.
+
+    Raises django.db.Error when the database cannot be reached or refuses.
+    """
+    from dashboard import signin
+
+    with _one_at_a_time():
+        count = migrate()
+        link = signin.create_link(signin.owner())
+    return {"database": f"{connection.display_name}, {_migrations(count)}", "link": link}
+
+
+def report(descriptor: int) -> None:
+    """Prepare the database in a process of its own and write what came out: {"database", "link"} or {"error"}."""
+    try:
+        with application.database():
+            answer = prepare()
+    except Refused as refusal:
+        answer = {"error": refusal.message}
+    with open(descriptor, "w", encoding="utf-8") as pipe:
+        json.dump(answer, pipe)
+
+
+def migrate() -> int:
+    """Apply the migrations that are missing; gives how many. Looks only at names, so that it is quick mostly."""
+    missing = len(on_disk() - set(MigrationRecorder(connection).applied_migrations()))
+    if missing:
+        call_command("migrate", verbosity=0, interactive=False)
+    return missing
+
+
+def on_disk() -> set[tuple[str, str]]:
+    """The (application, name) of every migration that is installed."""
+    return {
+        (app.label, file.stem)
+        for app in apps.get_app_configs()
+        for file in Path(app.path, "migrations").glob("[!_]*.py")
+    }
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let no two processes migrate at once. An SQLite file has one host, whose `up` holds the lock already."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+
+
+def _migrations(count: int) -> str:
+    return f"{count} migrations applied" if count else "up to date"

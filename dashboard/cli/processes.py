@@ -1,0 +1,118 @@
+"""Processes that `specyard up` starts: forked into sessions of their own; and how to end one that it knows."""
+
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from setproctitle import setproctitle
+
+from workers.runner.process import identity, send
+
+LOG_BYTES = 1_000_000  # a log that is longer when its process starts becomes <name>.log.1
+GONE_SECONDS = 5.0  # the kernel's time to end a process after SIGKILL
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)  # what the supervisor has handlers for
+Target = Callable[[], None]
+
+
+def start(name: str, target: Target, log: Path, let_go: Callable[[], None]) -> int:
+    """Run `target` in a new process that ends when it returns; gives the pid.
+
+    It has its own session, no terminal, and `log` as its output. `let_go` closes there what is the parent's.
+    """
+    _rotate(log)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Until the child has its own handlers a signal waits; ours would swallow it there.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become(name, target, log, let_go)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def command(argv: list[str]) -> Target:
+    """A target that is another program."""
+    return lambda: os.execv(argv[0], argv)
+
+
+def ask(name: str, target: Callable[[int], None], log: Path, let_go: Callable[[], None], check: Target) -> bytes:
+    """What `target` writes to the descriptor that it is given, in a process of its own.
+
+    `check` is called ten times a second and may raise; then that process is ended.
+    """
+    ours, theirs = os.pipe()
+    pid = start(name, lambda: target(theirs), log, let_go)
+    os.close(theirs)
+    answer = bytearray()
+    try:
+        while True:
+            if select.select([ours], [], [], 0.1)[0]:
+                block = os.read(ours, 65536)
+                if not block:
+                    return bytes(answer)
+                answer += block
+            check()
+    finally:
+        os.close(ours)
+        kill(pid, identity(pid))
+        os.waitpid(pid, 0)
+
+
+def kill(pid: int, who: str) -> None:
+    """End a process at once and wait until it is gone, unless it ended and its pid is somebody else's by now."""
+    if not who or identity(pid) != who:
+        return
+    send(pid, signal.SIGKILL)
+    deadline = time.monotonic() + GONE_SECONDS
+    while identity(pid) == who and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _become(name: str, target: Target, log: Path, let_go: Callable[[], None]) -> NoReturn:
+    code = 1
+    try:
+        os.setsid()
+        _reset_signals()
+        let_go()
+        _redirect(log)
+        setproctitle(f"specyard {name}")
+        target()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001  it is the end of this process; it must never return into the parent's code
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in CAUGHT:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _redirect(log: Path) -> None:
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((nowhere, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nowhere)
+    os.close(output)
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(log.name + ".1"))

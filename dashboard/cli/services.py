@@ -1,0 +1,325 @@
+"""The services of one data directory: started step by step, kept alive, ended in order so that nothing is left."""
+
+import http.client
+import json
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dashboard.cli import application, ground, launcher, processes, state
+from dashboard.cli.ready import Ready
+from dashboard.cli.refusal import Refused
+from dashboard.cli.report import say, step
+from dashboard.cli.supervisor import Child, ChildFailed, StopAsked, Supervisor
+
+if TYPE_CHECKING:
+    import socket
+    from io import TextIOWrapper
+
+    from dashboard.config import Config
+
+READY_SECONDS = 30.0
+NODE_SECONDS = 15.0  # the node interrupts its runners within 10 s, then its Celery ends
+END_SECONDS = 5.0
+FORK = sys.platform == "linux"  # elsewhere a fork that goes on without exec is not safe
+PYTHON = [sys.executable, "-P", "-m"]
+
+
+class Services:
+    """Everything that `specyard up` runs (with_web), or the launcher and the Celery of one node of a fleet."""
+
+    def __init__(self, *, with_web: bool) -> None:
+        self.with_web = with_web
+        self.link = ""
+        self.config: Config
+        self._supervisor: Supervisor
+        self._lock: TextIOWrapper
+        self._listener: socket.socket | None = None
+        self._children: dict[str, Child] = {}
+
+    @property
+    def address(self) -> str:
+        return ground.address(self._listener) if self._listener else ""
+
+    def run(self) -> None:
+        """From the first step to the last process gone. Raises Refused when something is wrong."""
+        with step("configuration"):
+            self.config = ground.configuration()
+        with step("data directory") as current:
+            self._take_data_directory()
+            current.detail = str(self.config.data)
+        try:
+            self._start()
+            self._greet()
+            self._supervisor.run()
+        except StopAsked:
+            pass
+        except ChildFailed as failure:
+            self._leave_runners()
+            raise Refused(str(failure)) from failure
+        except Refused:
+            self._leave_runners()
+            raise
+        finally:
+            self._stop()
+
+    # Start
+
+    def _take_data_directory(self) -> None:
+        ground.directories(self.config)
+        self._lock = ground.claim(self.config)
+        os.environ["SPECYARD_DATA_DIR"] = str(self.config.data)
+        os.environ["REDIS_URL"] = self.config.redis
+        self._supervisor = Supervisor(self.config.data / "log", self._remember, self._let_go, say)
+        self._supervisor.catch_signals()
+
+    def _start(self) -> None:
+        self._take_over()
+        if self.with_web:
+            with step("address") as current:
+                self._listener = ground.listen(self.config)
+                current.detail = self.address
+        self._start_valkey_and_launcher()
+        with step("application"):
+            if FORK:
+                application.load_to_share()
+            else:
+                application.load()
+        self._supervisor.check()
+        with step("database") as current:
+            current.detail = self._prepare_database()
+        self._await_valkey_and_launcher()
+        self._start_node_and_web()
+        with step("health") as current:
+            current.detail = self._health()
+
+    def _take_over(self) -> None:
+        """End what an `up` before this one left behind, but not its launcher: runners are its children.
+
+        The node is killed rather than asked to end, which would interrupt its runners; the new one adopts them.
+        """
+        left = state.read(self.config.data / "up.json").children or {}
+        lives = {name: record for name, record in left.items() if record.lives}
+        if not lives:
+            return
+        with step("take over") as current:
+            for name in lives.keys() - {"launcher"}:
+                processes.kill(lives[name].pid, lives[name].identity)
+            current.detail = f"of what was left running: {', '.join(sorted(lives))}"
+
+    def _start_valkey_and_launcher(self) -> None:
+        if not self.config.redis_url:
+            self._add("valkey", processes.command(self._valkey_command()))
+        application.load_launcher()
+        try:
+            pid = launcher.ping(self.config.launcher_socket)["pid"]
+        except launcher.NoLauncher:
+            left = (state.read(self.config.data / "up.json").children or {}).get("launcher")
+            if left:
+                processes.kill(left.pid, left.identity)  # it lives and does not answer; its runners stay
+            self._add("launcher", self._run_launcher)
+        else:
+            self._children["launcher"] = Child("launcher", self._run_launcher)
+            self._supervisor.adopt(self._children["launcher"], pid)
+
+    def _add(self, name: str, run: processes.Target) -> None:
+        self._children[name] = Child(name, run)
+        self._supervisor.add(self._children[name])
+
+    def _valkey_command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.config.runtime_dir / "valkey.sock"),
+            "unixsocketperm": "700",
+            "save": "",
+            "appendonly": "no",
+            "dir": str(self.config.runtime_dir),
+            "hz": "1",
+            "databases": "1",
+            "loglevel": "warning",
+        }
+        return [ground.valkey_binary(), *(word for key, value in options.items() for word in (f"--{key}", value))]
+
+    def _prepare_database(self) -> str:
+        from dashboard.cli import prepare
+
+        log = self._supervisor.log_of("prepare")
+        answer = processes.ask("prepare", prepare.report, log, self._supervisor.let_go, self._supervisor.check)
+        found = json.loads(answer or b"{}")
+        if "error" in found:
+            raise Refused(found["error"])
+        if not found:
+            raise Refused(f"The database could not be prepared.{self._supervisor.tail('prepare')}")
+        self.link = found["link"]
+        return str(found["database"])
+
+    def _await_valkey_and_launcher(self) -> None:
+        valkey = self._children.get("valkey")
+        if valkey is None:
+            with step("Redis") as current:
+                current.detail = ground.redis_version(self.config.redis_url)
+        else:
+            path = self.config.runtime_dir / "valkey.sock"
+            with step("Valkey") as current:
+                self._supervisor.wait(valkey, partial(_accepts, path), READY_SECONDS)
+                current.detail = str(path)
+        child = self._children["launcher"]
+        with step("launcher") as current:
+            self._supervisor.wait(child, partial(_pings, self.config.launcher_socket), READY_SECONDS)
+            current.detail = "kept from before, with its runners" if child.adopted else ""
+
+    def _start_node_and_web(self) -> None:
+        wanted = {"node": self._run_node, "web": self._run_web} if self.with_web else {"node": self._run_node}
+        self._ready = {name: Ready() for name in wanted}
+        for name, run in wanted.items():
+            self._add(name, run)
+        for name in reversed(wanted):
+            child = self._children[name]
+            with step(name) as current:
+                self._supervisor.wait(child, self._ready[name], READY_SECONDS)
+                current.detail = self.config.node_name if name == "node" else self.address
+        for ready in self._ready.values():
+            ready.close()
+
+    def _health(self) -> str:
+        """Ask web and launcher once more, as a browser and the node will."""
+        runs = len(launcher.ping(self.config.launcher_socket)["runs"])
+        if self._listener:
+            _get(self.address, "/healthz")
+        return f"{runs} runner{'' if runs == 1 else 's'} alive"
+
+    def _greet(self) -> None:
+        say("")
+        if self._listener:
+            say(f"Specyard is ready: {self.address}")
+            say(f"Sign in (once, within 10 minutes): {self.address}{self.link}")
+        else:
+            say(f"Node {self.config.node_name} is ready.")
+        say("Ctrl-C ends everything; unfinished work goes on at the next start.")
+
+    # In the children
+
+    def _run_launcher(self) -> None:
+        """Go on from here while Django is not there yet, which saves 5 MB; later be a program of its own."""
+        path = str(self.config.launcher_socket)
+        if FORK and "django" not in sys.modules:
+            from workers.runner import launcher as process
+
+            process.main(path)
+        else:
+            processes.command([*PYTHON, "workers.runner", "launcher", "--socket", path])()
+
+    def _run_node(self) -> None:
+        from dashboard.cli import serve
+
+        if self._listener:
+            self._listener.close()
+        ready = self._ready["node"].descriptor
+        if FORK:
+            serve.node(ready)
+        else:
+            _execute("node", ready=ready)
+
+    def _run_web(self) -> None:
+        from dashboard.cli import serve
+
+        assert self._listener
+        listener, ready = self._listener.fileno(), self._ready["web"].descriptor
+        if FORK:
+            serve.web(listener, ready)
+        else:
+            _execute("web", listener=listener, ready=ready)
+
+    def _let_go(self) -> None:
+        """In every child: the lock stays with us, or it would outlive a `kill -9`."""
+        self._lock.close()
+
+    # Memory of who runs
+
+    def _remember(self) -> None:
+        living = {child.name: state.Record(child.pid, child.identity) for child in self._children.values() if child.pid}
+        state.write(self.config.data / "up.json", self.address, living)
+
+    # End
+
+    def _leave_runners(self) -> None:
+        """The start was refused: a launcher from before, and what it runs, waits for a start that works."""
+        if "launcher" in self._children and self._children["launcher"].adopted:
+            del self._children["launcher"]
+
+    def _stop(self) -> None:
+        if not self._children:
+            return
+        begun = time.monotonic()
+        say("\nEnding: running chunks are interrupted and go on at the next start. Ctrl-C once more forces it.")
+        for name, number, seconds in (
+            ("node", signal.SIGTERM, NODE_SECONDS),
+            ("web", signal.SIGTERM, END_SECONDS),
+            ("valkey", signal.SIGTERM, END_SECONDS),
+        ):
+            if name in self._children:
+                self._supervisor.end(self._children[name], number, seconds)
+        left: list[str] = []
+        if "launcher" in self._children:
+            left = self._end_runs()
+            self._supervisor.end(self._children["launcher"], signal.SIGTERM, END_SECONDS)
+        if left:
+            raise Refused(f"Not everything could be ended; still there: run {', '.join(left)}.")
+        (self.config.data / "up.json").unlink(missing_ok=True)
+        say(f"Everything has ended ({time.monotonic() - begun:.1f} s).")
+
+    def _end_runs(self) -> list[str]:
+        """End the runners that the node left, paused ones for example. Gives those that would not go."""
+        path = self.config.launcher_socket
+        try:
+            return [run for run in launcher.ping(path)["runs"] if not launcher.destroy(path, run)]
+        except launcher.NoLauncher:
+            return []
+
+
+def _execute(what: str, **descriptors: int) -> None:
+    """Become `python -P -m dashboard.cli.serve`, with these descriptors open in it."""
+    words = [*PYTHON, "dashboard.cli.serve", what]
+    for name, descriptor in descriptors.items():
+        if descriptor >= 0:
+            os.set_inheritable(descriptor, True)
+        words += [f"--{name}", str(descriptor)]
+    os.execv(words[0], words)
+
+
+def _accepts(path: Path) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _pings(path: Path) -> bool:
+    try:
+        return bool(launcher.ping(path)["ok"])
+    except launcher.NoLauncher:
+        return False
+
+
+def _get(address: str, path: str) -> None:
+    """Raises ChildFailed unless the web server answers 200."""
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=READY_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Host": "localhost"})
+        status = connection.getresponse().status
+    except OSError as error:
+        raise ChildFailed(f"The web server does not answer at {address}{path}: {error}") from error
+    finally:
+        connection.close()
+    if status != http.client.OK:
+        raise ChildFailed(f"The web server answers {address}{path} with {status}.")
