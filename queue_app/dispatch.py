@@ -77,14 +77,19 @@ def check_priority(priority: int) -> None:
         raise BadValue(f"priority: {priority} is not between {PRIORITY_LOWEST} and {PRIORITY_HIGHEST}.")
 
 
+def _between(low: str | None, high: str | None) -> str:
+    rank: str = generate_key_between(low, high)
+    return rank
+
+
 def _first_rank() -> str:
     first = WorkerQueue.objects.order_by("rank").values_list("rank", flat=True).first()
-    return generate_key_between(None, first)
+    return _between(None, first)
 
 
 def _last_rank() -> str:
     last = WorkerQueue.objects.order_by("-rank").values_list("rank", flat=True).first()
-    return generate_key_between(last, None)
+    return _between(last, None)
 
 
 @unit_of_work
@@ -159,9 +164,9 @@ def _free_rank(entry: WorkerQueue, low: str | None, high: str | None) -> str:
     bounds = {"rank__gt": low} if low is not None else {}
     nearest = others.filter(**bounds).order_by("rank").values_list("rank", flat=True).first() if low else None
     if low is not None:
-        return generate_key_between(low, nearest)
+        return _between(low, nearest)
     before = others.filter(rank__lt=high).order_by("-rank").values_list("rank", flat=True).first()
-    return generate_key_between(before, high)
+    return _between(before, high)
 
 
 def _place(entry: WorkerQueue, priority: int, rank: str, by: str) -> WorkerQueue:
@@ -191,6 +196,16 @@ def set_priority(entry_id: int, priority: int, by: str) -> WorkerQueue:
     Yard.locked()
     entry = WorkerQueue.objects.get(pk=entry_id)
     return entry if entry.priority == priority else _place(entry, priority, _last_rank(), by)
+
+
+@unit_of_work
+def set_not_before(entry_id: int, not_before: datetime | None, by: str) -> None:
+    """Let an entry wait until a time, or no longer."""
+    Yard.locked()
+    if not WorkerQueue.objects.filter(pk=entry_id).update(not_before=not_before):
+        raise WorkerQueue.DoesNotExist
+    emit(EventKind.QUEUE_UPDATED, action="changed", entry=entry_id, by=by)
+    after_commit(fill_slots)
 
 
 @unit_of_work

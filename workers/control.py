@@ -18,7 +18,7 @@ class Ear:
     """Says when it is time to read the wish of one worker from the database."""
 
     worker_id: int
-    _flag: bytes | None = None
+    _flag: bytes | str | None = None
     _next_flag: float = 0.0
     _next_row: float = 0.0
 

@@ -1,0 +1,104 @@
+"""Workers, nodes and events in Django's admin: to look at, and to pause, resume and stop through the verbs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from workers.errors import WorkerError
+from workers.models import Attempt, Event, EventCounter, Node, Worker, WorkerChunk
+
+if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
+    ChunkInlineBase = admin.TabularInline[WorkerChunk, Worker]
+else:
+    AnyAdmin = admin.ModelAdmin
+    ChunkInlineBase = admin.TabularInline
+
+
+class ReadOnlyAdmin(AnyAdmin):
+    """What happened is not edited."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ChunkInline(ChunkInlineBase):
+    model = WorkerChunk
+    fields = ["ordinal", "key", "title", "executor", "outcome", "started_at", "finished_at"]
+    readonly_fields = ["ordinal", "key", "title", "executor", "outcome", "started_at", "finished_at"]
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = ["id", "title", "project", "status", "desired", "step", "passed", "total", "reason", "created_at"]
+    list_filter = ["status", "reason", "project"]
+    list_select_related = ["project"]
+    search_fields = ["title", "error"]
+    inlines = [ChunkInline]
+    actions = ["pause", "resume", "stop"]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may act on workers here."""
+        return request.user.has_perm("workers.change_worker")
+
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
+        self._each(request, queryset, Worker.request_pause)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
+        self._each(request, queryset, Worker.request_resume)
+
+    @admin.action(description="Stop", permissions=["operate"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
+        self._each(request, queryset, Worker.request_stop)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Worker], verb: Callable[[Worker, str], None]) -> None:
+        for worker in queryset:
+            try:
+                verb(worker, str(request.user.get_username()))
+            except WorkerError as error:
+                messages.error(request, str(error))
+
+
+@admin.register(WorkerChunk)
+class WorkerChunkAdmin(ReadOnlyAdmin):
+    list_display = ["worker", "ordinal", "title", "outcome"]
+    list_select_related = ["worker"]
+    list_filter = ["outcome"]
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    list_display = ["id", "chunk", "number", "status", "reason", "exit_code", "started_at", "finished_at"]
+    list_select_related = ["chunk"]
+    list_filter = ["status", "reason"]
+
+
+@admin.register(Node)
+class NodeAdmin(ReadOnlyAdmin):
+    list_display = ["name", "status", "load", "memory", "last_seen"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["seq", "kind", "worker_id", "at"]
+    list_filter = ["kind"]
+
+
+@admin.register(EventCounter)
+class EventCounterAdmin(ReadOnlyAdmin):
+    list_display = ["seq"]
