@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 MOST_PAGES = 2000
 LONGEST_ECHO = 18
+WHOLE = "whole"  # a page says so when the reply to an action may have overtaken, or been overtaken by, what we sent
 BAD_REQUEST, FOREIGN, BAD_MESSAGE = 4400, 4403, 1008
 
 
@@ -23,7 +24,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     """Joins the page to the relay and passes on what that has for it.
 
     Closes with 4400 (unknown topics), 4401 (not signed in, or not any more), 4403 (page of another site), 1008 (a
-    message that is no echo) and 1013 (too many pages, or a page that does not answer).
+    message that it may not send) and 1013 (too many pages, or a page that does not answer).
     """
 
     channel_layer_alias = "none: only the relay listens, so a page opens without Redis too"
@@ -58,13 +59,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return BAD_REQUEST, None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take an echo: the number of messages that the page has applied."""
+        """Take an echo (the number of messages that the page has applied), or the wish to get the page whole."""
         if self.socket is None:
             return
-        if text_data is None or len(text_data) > LONGEST_ECHO or not text_data.isdecimal():
+        if text_data == WHOLE:
+            self.relay.again(self.socket)
+        elif text_data is None or len(text_data) > LONGEST_ECHO or not text_data.isdecimal():
             self.socket.close(BAD_MESSAGE)
-            return
-        self.relay.echo(self.socket, int(text_data))
+        else:
+            self.relay.echo(self.socket, int(text_data))
 
     async def disconnect(self, code: int) -> None:
         """The page is gone."""

