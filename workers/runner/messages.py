@@ -1,5 +1,6 @@
 """What clients say to a runner: one model per operation. Unknown keys are ignored: a runner outlives upgrades."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
@@ -98,12 +99,29 @@ Message = Attach | Pause | Resume | Interrupt | Quit | Prepare | Execute | Revie
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
 
 
+class BadMessage(ValueError):
+    """A line that is no message: a sentence that names the field, and the request that it was for, if any."""
+
+    def __init__(self, sentence: str, request: object = None) -> None:
+        super().__init__(sentence)
+        self.request = request if isinstance(request, str) else None
+
+
 def parse(line: bytes) -> Message:
-    """One line as a message. Raises ValueError with a sentence that names the field."""
+    """One line as a message. Raises BadMessage.
+
+    Read by `json`, which lets lone surrogates pass: the parameter that holds one is then named as wrong.
+    """
     try:
-        return _ADAPTER.validate_json(line)
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"not JSON: {error}") from None
+    try:
+        return _ADAPTER.validate_python(value)
     except ValidationError as error:
-        raise ValueError("; ".join(describe(error))) from None
+        raise BadMessage(
+            "; ".join(describe(error)), value.get("request") if isinstance(value, dict) else None
+        ) from None
 
 
 def describe(error: ValidationError) -> list[str]:

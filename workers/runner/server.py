@@ -13,7 +13,19 @@ from typing import Any
 
 from workers.runner.clients import Client
 from workers.runner.journal import Journal
-from workers.runner.messages import Attach, Execute, Interrupt, Message, Pause, Prepare, Quit, Resume, Review, parse
+from workers.runner.messages import (
+    Attach,
+    BadMessage,
+    Execute,
+    Interrupt,
+    Message,
+    Pause,
+    Prepare,
+    Quit,
+    Resume,
+    Review,
+    parse,
+)
 from workers.runner.modes.direct import Direct
 from workers.runner.process import Children, created, identity, write_json
 from workers.runner.requests import Request, Surroundings
@@ -108,8 +120,8 @@ class Runner:
         """One line from a client. Whatever it holds, it harms nobody but that client."""
         try:
             message = parse(line)
-        except ValueError as error:
-            client.send(kind="error", error=str(error))
+        except BadMessage as error:
+            client.send(kind="error", error=str(error), request=error.request)
             return
         if isinstance(message, Attach):
             self._attach(client, message)

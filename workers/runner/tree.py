@@ -12,7 +12,7 @@ from workers.runner.process import ON_LINUX, children_of, read_stat, send
 
 # A process in an uninterruptible wait cannot obey SIGSTOP yet (a vfork parent never does while its child is
 # stopped). After this many seconds a pending SIGSTOP counts: it will run no instruction of its own.
-BLOCKED_PATIENCE = 0.5
+BLOCKED_PATIENCE = 0.2
 MARKER = "SPECYARD_RUN"
 
 
