@@ -22,7 +22,7 @@ from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
 from workers.models import Node, Worker
-from workers.states import ACTIVE, FINAL, WorkerStatus
+from workers.states import ACTIVE, FINAL
 
 UNFOLDED = 12  # rows of the queue that show before "Show the other …"
 MOST_SLOTS = 16  # above this the meter shows only the numbers
@@ -162,12 +162,14 @@ def queue_panel() -> Fragment:
 
 
 def finished() -> Fragment:
-    """The workers that ended last."""
+    """The workers that ended last; before the first of them, what the machines offer."""
     ended = Worker.objects.filter(status__in=FINAL)
     latest = ended.select_related("project", "node").order_by("-completed_at", "-pk")[:FINISHED_SHOWN]
     day = ended.filter(completed_at__gt=timezone.now() - timedelta(days=1))
     sums = day.aggregate(passed=Sum("passed"), failed=Sum("failed"))
-    context = {"cards": [Card(worker, ()) for worker in latest], **{k: v or 0 for k, v in sums.items()}}
+    cards = [Card(worker, ()) for worker in latest]
+    context = {"cards": cards, "passed": sums["passed"] or 0, "failed": sums["failed"] or 0}
+    context["nodes"] = [] if cards else list(Node.objects.all()[:4])
     return Fragment("finished", "workers/_finished.html", context)
 
 
@@ -185,12 +187,3 @@ def worker_timeline(worker: Worker) -> Fragment:
     """Chunks and attempts on one time axis."""
     context = timeline_of(worker)
     return Fragment(f"worker-{worker.pk}-timeline", "workers/_timeline.html", context)
-
-
-def specs_in_use() -> dict[str, Any]:
-    """Which specs run or wait: for the lists that offer specs."""
-    return {
-        "running": dict(Worker.objects.filter(status__in=ACTIVE, spec__isnull=False).values_list("spec", "pk")),
-        "waiting": dict(WorkerQueue.objects.values_list("spec", "pk")),
-        "failed": WorkerStatus.FAILED,
-    }

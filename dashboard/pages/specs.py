@@ -70,7 +70,7 @@ def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:
     return rows
 
 
-@access.acting()
+@access.acting("DELETE")
 @explains_refusals
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete the spec; refused with the reason while somebody needs it."""
@@ -114,7 +114,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _editor(request, form, [("project", "choose one of the projects")])
     try:
         form["text"], name = _uploaded(request) or (form["text"], "")
-        key = form["key"] or slug(name) or slug(_title(form["text"]))
+        key = form["key"] or slug(name) or slug(_title(form["text"]).lower())
         if key and Spec.objects.filter(project=project, key=key).exists():
             raise SpecInvalid([("key", f"“{key}” is another spec of this project; open it to change it")])
         saved = editing.save_text(project, key, form["text"])

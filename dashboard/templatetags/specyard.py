@@ -123,6 +123,12 @@ def size(count: int) -> str:
 
 
 @register.filter
+def binary_size(count: int) -> str:
+    """`16 GiB`, as memory is sold."""
+    return f"{count / 2**30:.0f} GiB"
+
+
+@register.filter
 def counted(number: int, noun: str) -> str:
     """`3|counted:"chunk"` gives `3 chunks`."""
     return words.count(number, noun)

@@ -10,6 +10,7 @@
 
   function dropped(event) {
     const row = event.item;
+    delete document.body.dataset.grabbed; // the reply to the move draws the queue
     if (event.oldIndex === event.newIndex) return grabbed(false);
     const values = row.previousElementSibling
       ? { after: row.previousElementSibling.dataset.entry }

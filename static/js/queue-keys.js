@@ -19,6 +19,7 @@
     const { row, next } = held;
     held = null;
     row.classList.remove("is-grabbed");
+    delete document.body.dataset.grabbed; // the reply to the move draws the queue
     if (!keep) row.parentElement.insertBefore(row, next);
     const above = row.previousElementSibling, below = row.nextElementSibling;
     const grip = row.querySelector("[data-grip]");
@@ -26,7 +27,6 @@
       await send("POST", row.dataset.move, row, above ? { after: above.dataset.entry } : { before: below.dataset.entry });
     }
     say(keep ? `${row.dataset.title} dropped, position ${place(row)}.` : `${row.dataset.title} is back at position ${place(row)}.`);
-    delete document.body.dataset.grabbed;
     document.body.dispatchEvent(new CustomEvent("queue:released"));
     document.getElementById(grip.id)?.focus();
   }

@@ -1,0 +1,142 @@
+"""Who may see and do what, for every address of the pages."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from dashboard import signin
+from dashboard.pages.urls import urlpatterns
+
+LISTS = ("workers", "queue", "specs", "projects", "history")
+LOOKING = ("home", *LISTS, "worker", "attempt-log", "attempt-download", "spec")
+PAGES_TO_ACT = ("spec-new", "spec-edit", "project-new", "project")
+ACTIONS = {
+    "post": (
+        *("workers-pause", "workers-resume", "workers-stop"),
+        *("worker-pause", "worker-resume", "worker-stop", "worker-requeue", "worker-retry"),
+        *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
+        *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
+        *("project-new", "project", "project-import"),
+    ),
+    "delete": ("worker-pause", "queue-entry", "spec", "project"),
+}
+OPEN_TO_ALL = ("sign-in", "sign-in-link", "sign-out")
+NUMBERED = {pattern.name for pattern in urlpatterns if "<int:pk>" in str(pattern.pattern)}
+EVERY_ACTION = [(method, name) for method, names in ACTIONS.items() for name in names]
+
+
+def path_of(name: str) -> str:
+    return reverse(name, args=[1]) if name in NUMBERED else reverse(name)
+
+
+def test_every_address_is_covered_by_these_tests():
+    covered = {*LOOKING, *PAGES_TO_ACT, *OPEN_TO_ALL, *(name for _, name in EVERY_ACTION)}
+    assert covered == {pattern.name for pattern in urlpatterns}
+
+
+@pytest.mark.parametrize("name", [*LOOKING, *PAGES_TO_ACT])
+def test_nobody_sees_a_page_without_an_account(client, db, name):
+    response = client.get(path_of(name))
+    assert response.status_code == 302
+    assert response["Location"].startswith("/sign-in?next=")
+
+
+@pytest.mark.parametrize("method, name", EVERY_ACTION)
+def test_nobody_acts_without_an_account(client, db, method, name):
+    response = getattr(client, method)(path_of(name), headers={"HX-Request": "true"})
+    assert response.status_code == 401
+    assert response["HX-Redirect"] == "/sign-in"
+
+
+@pytest.mark.parametrize("method, name", EVERY_ACTION)
+def test_a_viewer_changes_nothing(viewer, method, name):
+    assert getattr(viewer, method)(path_of(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", PAGES_TO_ACT)
+def test_a_viewer_sees_no_form(viewer, name):
+    assert viewer.get(path_of(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_viewer_sees_the_lists(viewer, name):
+    assert viewer.get(path_of(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERED))
+def test_what_does_not_exist_is_not_found(operator, name):
+    method = "get" if name in (*LOOKING, *PAGES_TO_ACT) else "delete" if name == "queue-entry" else "post"
+    assert getattr(operator, method)(path_of(name)).status_code == 404
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIONS["post"] if name not in (*LOOKING, *PAGES_TO_ACT)])
+def test_an_address_of_an_action_cannot_be_followed_like_a_link(operator, name):
+    assert operator.get(path_of(name)).status_code == 405
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize("name", ["workers", "worker-pause", "queue-entry", "spec", "history"])
+def test_other_methods_are_refused(operator, method, name):
+    assert getattr(operator, method)(path_of(name)).status_code == 405
+
+
+def test_an_action_without_the_token_of_the_page_is_refused(db):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.post("/queue/pause").status_code == 403
+    client.get("/workers")
+    token = client.cookies["specyard_csrf"].value
+    assert client.post("/queue/pause", headers={"X-CSRFToken": token}).status_code == 302
+
+
+def test_staff_are_operators(db):
+    client = Client()
+    client.force_login(User.objects.create_user("ines", is_staff=True))
+    assert client.post("/queue/pause").status_code == 302
+
+
+def test_an_account_that_was_closed_may_do_nothing(operator):
+    User.objects.update(is_active=False)
+    assert operator.get("/workers").status_code == 302
+
+
+def test_the_page_carries_the_role_and_no_more(operator, viewer):
+    assert 'data-role="operator"' in operator.get("/workers").content.decode()
+    assert 'data-role="viewer"' in viewer.get("/workers").content.decode()
+
+
+def test_signing_in_with_a_password(client, db):
+    User.objects.create_user("mira", password="a-password")
+    wrong = client.post("/sign-in", {"username": "mira", "password": "no"})
+    assert wrong.status_code == 200
+    assert "do not belong together" in wrong.content.decode()
+    right = client.post("/sign-in", {"username": "mira", "password": "a-password", "next": "/history"})
+    assert right["Location"] == "/history"
+
+
+def test_signing_in_leads_to_this_site_only(client, db):
+    User.objects.create_user("mira", password="a-password")
+    form = {"username": "mira", "password": "a-password", "next": "https://evil.example/"}
+    assert client.post("/sign-in", form)["Location"] == "/workers"
+
+
+def test_a_sign_in_link_works_once(db):
+    path = signin.create_link(User.objects.create_user("mira"))
+    first, second = Client(), Client()
+    assert first.get(path)["Location"] == "/workers"
+    assert first.get("/workers").status_code == 200
+    assert second.get(path)["Location"] == "/sign-in"
+    assert second.get("/workers").status_code == 302
+    assert "has been used or is too old" in second.get("/sign-in").content.decode()
+
+
+def test_signing_out_needs_a_post(viewer):
+    assert viewer.get("/sign-out").status_code == 405
+    assert viewer.post("/sign-out")["Location"] == "/sign-in"
+    assert viewer.get("/workers").status_code == 302
+
+
+def test_a_worker_of_everybody_is_seen_by_a_viewer(viewer, running):
+    assert viewer.get(f"/workers/{running.pk}").status_code == 200
+    assert viewer.get(f"/specs/{running.spec_id}").status_code == 200
