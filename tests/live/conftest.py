@@ -104,7 +104,7 @@ def cookie(transactional_db: None) -> str:
 
 
 @pytest_asyncio.fixture
-async def relay(transactional_db: None) -> AsyncIterator[Relay]:
+async def relay(transactional_db: None, valkey: Any) -> AsyncIterator[Relay]:  # noqa: F811
     """The relay of this test, ended after it together with its connections."""
     relay = Relay.of_this_process()
     yield relay
@@ -113,7 +113,7 @@ async def relay(transactional_db: None) -> AsyncIterator[Relay]:
 
 
 @pytest_asyncio.fixture
-async def open_page(relay: Relay, cookie: str, valkey: Any) -> AsyncIterator[Callable[..., Any]]:  # noqa: F811
+async def open_page(relay: Relay, cookie: str) -> AsyncIterator[Callable[..., Any]]:
     """Opens pages: `page = await open_page(topics="workers")`. They are closed at the end."""
     pages: list[Page] = []
 

@@ -1,10 +1,14 @@
 """From the commit to the page."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
+from dashboard.live import drawing
 from dashboard.live import relay as relay_module
+from dashboard.pages import cards
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
 from tests.live.conftest import in_database
@@ -115,3 +119,22 @@ async def test_a_lost_bell_costs_a_tick(open_page, monkeypatch):
     began = loop.time()
     await page.until_shows("queue", "Resume queue")
     assert loop.time() - began < relay_module.TICK + 0.5
+
+
+async def test_the_card_of_an_ended_worker_leaves_when_its_time_is_over(open_page, monkeypatch):
+    worker, _ = await in_database(running)
+    page = await open_page("workers")
+    monkeypatch.setattr(cards, "LINGER", timedelta(seconds=1))
+    monkeypatch.setattr(drawing, "LINGER", timedelta(seconds=1))
+    await in_database(worker.completed)
+    await page.until_shows("workers-active", "Completed")
+    await page.until(lambda: f'id="worker-{worker.pk}"' not in page.regions["workers-active"])
+
+
+async def test_the_time_before_which_an_entry_must_not_start_passes(open_page, monkeypatch):
+    monkeypatch.setattr(dispatch, "fill_slots", list)
+    soon = timezone.now() + timedelta(seconds=1)
+    await in_database(lambda: dispatch.enqueue(make.spec(), by="mira", not_before=soon))
+    page = await open_page("workers")
+    assert "Not before" in page.regions["queue"]
+    await page.until(lambda: "Not before" not in page.regions["queue"])
