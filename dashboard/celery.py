@@ -8,7 +8,7 @@ import os
 import signal
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -63,8 +63,16 @@ def start_caretaker(**_: object) -> None:
 
 
 @worker_shutting_down.connect
+def take_nothing_more(**_: object) -> None:
+    """TERM or Ctrl-C has arrived."""
+    from workers import maintenance
+
+    maintenance.take_nothing_more()
+
+
+@worker_shutdown.connect
 def drain(**_: object) -> None:
-    """TERM or Ctrl-C: let everything go, so that Celery's warm shutdown finds no task that still waits."""
+    """Celery has ended: wait for what is still being let go."""
     from workers import maintenance
 
     maintenance.drain()

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.db import DatabaseError
 from workers import launch, workspace
 from workers.control import Ear, wish_of
 from workers.errors import Fenced, LauncherUnavailable, RunnerLost, RunnerRefused, StaleTransition
-from workers.launch import Connection, Entry, Run
+from workers.launch import Connection, Entry, Launching, Run
 from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish, WorkerStatus
 
@@ -26,6 +27,7 @@ GRACE_SECONDS = 3.0  # between TERM and KILL
 END_SECONDS = 8.0  # for a runner to end what it runs; then its tree is destroyed
 PREPARE_SECONDS = 1800.0
 LISTEN_SECONDS = 0.05  # between two looks at the wishes
+MOST_DRIVEN = 64  # workers driven by one process at a time
 DATABASE_PATIENCE = 120.0  # seconds that an engine waits for a database that is being restarted
 
 
@@ -85,19 +87,34 @@ def run(worker_id: int, epoch: int) -> None:
     """Claim an accepted worker and drive it to its end. A doubled or late call finds nothing to claim."""
     with owned.holding(worker_id, epoch) as free, patience(DATABASE_PATIENCE):
         if free and (worker := Worker.claim(worker_id, epoch)):
-            drive(worker)
+            drive(worker, fresh=True)
 
 
 def adopt(worker_id: int, epoch: int) -> None:
     """Take a worker over from the owner with `epoch` and drive it to its end."""
     with owned.holding(worker_id, epoch + 1) as free, patience(DATABASE_PATIENCE):
         if free and (worker := Worker.adopt(worker_id, epoch)):
-            drive(worker)
+            drive(worker, fresh=False)
 
 
-def drive(worker: Worker) -> None:
+pool = ThreadPoolExecutor(MOST_DRIVEN, thread_name_prefix="worker")
+
+
+def submit(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:
+    """Have `run` or `adopt` done in a thread of the pool, whose threads keep their database connections."""
+    pool.submit(_in_pool, job, worker_id, epoch)
+
+
+def _in_pool(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:
+    try:
+        job(worker_id, epoch)
+    except DatabaseError as error:
+        logger.warning("Worker %s could not be taken up, and will be again: %s", worker_id, error)
+
+
+def drive(worker: Worker, *, fresh: bool) -> None:
     """Drive a worker that this process owns until it has ended or has to be let go."""
-    engine = Engine(worker)
+    engine = Engine(worker, fresh=fresh)
     try:
         engine.run()
     except (Fenced, Draining) as letting_go:
@@ -116,8 +133,10 @@ def drive(worker: Worker) -> None:
 class Engine:
     """Drives one worker. One thread."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, *, fresh: bool) -> None:
         self.worker = worker
+        self.fresh = fresh  # just claimed: nobody has started a runner yet
+        self.launching: Launching | None = None
         self.ear = Ear(worker.pk)
         self.connection: Connection | None = None
         self.results: dict[str, Entry] = {}
@@ -154,7 +173,8 @@ class Engine:
 
     def find_runner(self) -> None:
         """Attach to the runner of an earlier owner, or make sure that it is dead and learn what it had finished."""
-        if self.worker.incarnation == 0:
+        if self.fresh:
+            self.launching = launch.begin(self.run_id)
             return
         try:
             self.connection = launch.connect(self.run_id)
@@ -247,8 +267,7 @@ class Engine:
                 return running
             self.attempt = running
             self.lose_attempt()
-        if self.connection is None:
-            self.start_runner()
+        self.begin_runner()
         return Attempt.open(self.worker, chunk)
 
     def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
@@ -338,20 +357,30 @@ class Engine:
 
     # The runner.
 
-    def start_runner(self) -> None:
-        """Start the next incarnation; the one before is dead. A worker that should be paused starts frozen."""
-        self.worker.new_incarnation()
-        self.connection = launch.start(self.run_id)
-        self.catch_up()
-        if self.worker.desired == Wish.PAUSE or self.worker.status == WorkerStatus.PAUSED:
-            self.obey(self.read_wish())
+    def begin_runner(self) -> None:
+        """Ask for the next incarnation, unless there is a runner; the one before is dead."""
+        if self.connection is None and self.launching is None:
+            self.worker.new_incarnation()
+            self.launching = launch.begin(self.run_id)
+
+    def finish_runner(self) -> None:
+        """Connect to the runner that was asked for. A worker that should be paused starts frozen."""
+        if self.launching is None:
+            return
+        launching, self.launching = self.launching, None
+        self.connection = launching.finish()
+        launch.hail(self.run_id, self.connection, self.worker.epoch)
+        self.asked = Wish.RUN
+        if self.worker.status == WorkerStatus.PAUSED and self.worker.desired == Wish.RUN:
+            self.worker.resumed()
+        self.obey(self.read_wish())
 
     def request(self, op: str, request: str, **fields: Any) -> Entry:
         """Have the runner carry out a request and give its result. Raises RunnerLost, StopRequested, Draining …"""
         if request in self.results:
             return self.results[request]
-        if self.connection is None:
-            self.start_runner()
+        self.begin_runner()
+        self.finish_runner()
         self.say(op, request=request, grace=GRACE_SECONDS, **fields)
         while request not in self.results:
             self.listen()
@@ -408,8 +437,6 @@ class Engine:
 
     def end_runner(self, reason: str = "") -> None:
         """End the runner and make sure that nothing of it is left. Raises LauncherUnavailable when that is unsure."""
-        if self.worker.incarnation == 0:
-            return
         if self.connection is not None:
             self.see_out(reason)
         self.forget_runner()
@@ -462,6 +489,9 @@ class Engine:
             logger.exception("Worker %s could not be ended; it will be adopted again", self.worker.pk)
 
     def hang_up(self) -> None:
+        if self.launching is not None:
+            self.launching.connection.close()
+            self.launching = None
         if self.connection is not None:
             self.connection.close()
             self.connection = None

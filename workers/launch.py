@@ -89,9 +89,26 @@ class Connection:
         self.sock.close()
 
 
-def start(run: Run) -> Connection:
-    """Have the launcher start a runner and connect to it. Raises LauncherUnavailable or RunnerLost."""
-    run.directory.mkdir(parents=True, exist_ok=True)
+@dataclass
+class Launching:
+    """A runner that the launcher has been asked for; its start goes on while the asker does something else."""
+
+    run: Run
+    connection: Connection
+
+    def finish(self) -> Connection:
+        """Connect to the runner. Raises LauncherUnavailable or RunnerLost."""
+        try:
+            _checked(self.connection.receive(LAUNCHER_SECONDS))
+        except RunnerLost as error:
+            raise LauncherUnavailable from error
+        finally:
+            self.connection.close()
+        return connect(self.run)
+
+
+def begin(run: Run) -> Launching:
+    """Ask the launcher for a runner and do not wait. Raises LauncherUnavailable."""
     request = {
         "op": "start",
         "run": run.id,
@@ -99,8 +116,12 @@ def start(run: Run) -> Connection:
         "socket": os.fspath(run.socket),
         "worker": run.worker_id,
     }
-    _ask_launcher(request)
-    return connect(run)
+    return Launching(run, _send_to_launcher(request))
+
+
+def start(run: Run) -> Connection:
+    """Have the launcher start a runner and connect to it. Raises LauncherUnavailable or RunnerLost."""
+    return begin(run).finish()
 
 
 def connect(run: Run) -> Connection:
@@ -115,9 +136,14 @@ def connect(run: Run) -> Connection:
     return Connection(sock)
 
 
+def hail(run: Run, connection: Connection, epoch: int) -> None:
+    """Become the owner of a runner; its journal, from the first entry, follows. Raises RunnerLost."""
+    connection.send({"op": "attach", "worker": run.worker_id, "epoch": epoch, "from": 1})
+
+
 def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNECT_SECONDS) -> Iterator[Entry]:
     """Become the runner's owner; gives the journal's entries so far. Raises Fenced or RunnerLost."""
-    connection.send({"op": "attach", "worker": run.worker_id, "epoch": epoch, "from": 1})
+    hail(run, connection, epoch)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         entry = connection.receive(deadline - time.monotonic())
@@ -146,15 +172,29 @@ def ping() -> Entry:
 
 
 def _ask_launcher(request: Entry) -> Entry:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(CONNECT_SECONDS)
-        try:
-            sock.connect(os.fspath(settings.SPECYARD.launcher_socket))
-            connection = Connection(sock)
-            connection.send(request)
-            reply = connection.receive(LAUNCHER_SECONDS)
-        except (OSError, RunnerLost) as error:
-            raise LauncherUnavailable from error
+    connection = _send_to_launcher(request)
+    try:
+        return _checked(connection.receive(LAUNCHER_SECONDS))
+    except RunnerLost as error:
+        raise LauncherUnavailable from error
+    finally:
+        connection.close()
+
+
+def _send_to_launcher(request: Entry) -> Connection:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(CONNECT_SECONDS)
+    try:
+        sock.connect(os.fspath(settings.SPECYARD.launcher_socket))
+        connection = Connection(sock)
+        connection.send(request)
+    except (OSError, RunnerLost) as error:
+        sock.close()
+        raise LauncherUnavailable from error
+    return connection
+
+
+def _checked(reply: Entry | None) -> Entry:
     if reply is None:
         raise LauncherUnavailable(f"The launcher did not answer within {LAUNCHER_SECONDS:.0f} s.")
     if reply.get("fenced"):

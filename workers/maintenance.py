@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import psutil
 from django.db import DatabaseError, connection
@@ -19,7 +20,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers import engine
+from workers import engine, publisher
 from workers.errors import StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import LEASE
@@ -85,20 +86,11 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
 
 
 def take_up(node: Node) -> int:
-    """Start an engine, each in a plain thread, for everything that `find_work` finds. Gives how many."""
+    """Have everything driven that `find_work` finds. Gives how many."""
     found = find_work(node)
     for drive, pk, epoch in found:
-        threading.Thread(target=_in_thread, args=(drive, pk, epoch), name=f"worker-{pk}", daemon=True).start()
+        engine.submit(drive, pk, epoch)
     return len(found)
-
-
-def _in_thread(drive: Callable[[int, int], None], pk: int, epoch: int) -> None:
-    try:
-        drive(pk, epoch)
-    except DatabaseError as error:
-        logger.warning("Worker %s could not be taken up: %s", pk, error)
-    finally:
-        connection.close()
 
 
 def find_silent() -> None:
@@ -206,11 +198,17 @@ def start(name: str, superseded: Callable[[], None]) -> Caretaker:
     """Start the caretaker of this node process; `superseded` is called when another process speaks for the node."""
     caretaker = Caretaker(name, superseded)
     _caretakers.append(caretaker)
+    publisher.start_here(name, partial(engine.submit, engine.run))
     caretaker.start()
     return caretaker
 
 
+def take_nothing_more() -> None:
+    """This process is about to end: engines let go, nothing new is taken up."""
+    engine.owned.draining.set()
+
+
 def drain() -> None:
-    """Have every caretaker of this process let go; called from a signal handler, so it works in a thread."""
+    """Wait until everything is let go, at most DRAIN_SECONDS, and unregister the node."""
     for caretaker in _caretakers:
-        threading.Thread(target=caretaker.drain, name="drain").start()
+        caretaker.drain()

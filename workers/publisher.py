@@ -59,6 +59,17 @@ def wish_key(worker_id: int) -> str:
     return f"specyard:wish:{worker_id}"
 
 
+_starters: dict[str, Callable[[int, int], object]] = {}
+
+
+def start_here(node: str, start: Callable[[int, int], object]) -> None:
+    """This process is the node's: what it is asked to run needs no message."""
+    _starters[node] = start
+
+
 def run_worker(node: str, worker_id: int, epoch: int) -> None:
-    """Ask the node's Celery to claim the worker."""
+    """Have the node claim the worker: at once when the node is this process, else through its Celery queue."""
+    if start := _starters.get(node):
+        start(worker_id, epoch)
+        return
     current_app.send_task("workers.run_worker", args=(worker_id, epoch), queue=f"node.{node}", retry=False)

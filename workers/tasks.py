@@ -7,5 +7,5 @@ from workers import engine
 
 @shared_task(name="workers.run_worker", ignore_result=True)  # type: ignore[untyped-decorator]
 def run_worker(worker_id: int, epoch: int) -> None:
-    """Claim and drive the worker. A doubled or late message finds nothing to claim."""
-    engine.run(worker_id, epoch)
+    """Have the worker claimed and driven. A doubled or late message finds nothing to claim."""
+    engine.submit(engine.run, worker_id, epoch)

@@ -144,10 +144,13 @@ class Worker(models.Model):
     @classmethod
     @unit_of_work
     def claim(cls, pk: int, epoch: int) -> "Worker | None":
-        """Take an accepted worker into work. None when there is nothing to claim (doubled or late message)."""
+        """Take an accepted worker into work, with its first runner numbered.
+
+        None when there is nothing to claim (doubled or late message).
+        """
         now = timezone.now()
         mine = cls.objects.filter(pk=pk, epoch=epoch, status=WorkerStatus.IDLE)
-        if not mine.update(status=WorkerStatus.RUNNING, started_at=now, lease_until=Now() + LEASE):
+        if not mine.update(status=WorkerStatus.RUNNING, started_at=now, lease_until=Now() + LEASE, incarnation=1):
             return None
         worker = cls.objects.select_related("project", "node").get(pk=pk)
         emit(EventKind.WORKER_STARTED, pk, **worker.summary)
