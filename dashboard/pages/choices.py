@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from dashboard.pages import words
+from dashboard.pages.cards import ACTIVE, ENDED
 from queue_app.models import WorkerQueue
 from specs.models import Spec
 from workers.models import Worker
-from workers.states import ACTIVE, FINAL, WorkerStatus
+from workers.states import WorkerStatus
 
 MOST_CHOICES = 200
 
@@ -52,11 +53,11 @@ def choices(query: str = "", project: str = "", keep: Sequence[int] = ()) -> lis
 def choices_of(specs: list[Spec]) -> list[Choice]:
     """Three queries, however many specs; they carry their number of chunks as `size`."""
     keys = [spec.pk for spec in specs]
-    running = dict(Worker.objects.filter(status__in=ACTIVE, spec__in=keys).values_list("spec", "pk"))
+    running = dict(Worker.objects.filter(ACTIVE).order_by().values_list("spec", "pk"))  # few, by the index of slots
     waiting = set(WorkerQueue.objects.filter(spec__in=keys).values_list("spec", flat=True))
-    ended = Worker.objects.filter(status__in=FINAL, spec__in=keys)
-    newest = ended.values("spec").annotate(newest=Max("pk")).values("newest")
-    last = {worker.spec_id: worker for worker in Worker.objects.filter(pk__in=newest)}
+    ended = Worker.objects.filter(ENDED, spec=OuterRef("pk")).order_by("-completed_at", "-pk")
+    newest = Spec.objects.filter(pk__in=keys).annotate(newest=Subquery(ended.values("pk")[:1]))
+    last = {worker.spec_id: worker for worker in Worker.objects.filter(pk__in=newest.values("newest"))}
     return [
         Choice(spec, getattr(spec, "size", 0), last.get(spec.pk), running.get(spec.pk), spec.pk in waiting)
         for spec in specs

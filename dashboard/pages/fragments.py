@@ -12,21 +12,21 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from dashboard.pages.cards import Card, active_workers, cards_of, lingering
+from dashboard.pages.cards import ACTIVE, ENDED, Card, active_workers, cards_of, lingering
 from dashboard.pages.rows import MOST_ROWS, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
 from workers.models import Node, Worker
-from workers.states import ACTIVE, FINAL
 
 UNFOLDED = 12  # rows of the queue that show before "Show the other …"
 MOST_SLOTS = 16  # above this the meter shows only the numbers
 FINISHED_SHOWN = 4
+MOST_COUNTED = 2000  # workers of a day whose chunks are counted
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def worker_regions(worker: Worker) -> list[Fragment]:
 
 def nav() -> Fragment:
     """The link "Workers (3)" with the number of workers that wait for a person."""
-    attentions = list(Worker.objects.filter(status__in=ACTIVE).values_list("attention", flat=True))
+    attentions = list(Worker.objects.filter(ACTIVE).order_by().values_list("attention", flat=True))
     context = {"active": len(attentions), "attention": sum(bool(text) for text in attentions)}
     return Fragment("nav-workers", "_nav_workers.html", context)
 
@@ -100,7 +100,7 @@ def controls() -> Fragment:
 def capacity() -> Fragment:
     """What people should know about slots and queue before they add something; often nothing."""
     yard = Yard.current()
-    count = Worker.objects.filter(status__in=ACTIVE).count()
+    count = Worker.objects.filter(ACTIVE).count()
     full = count >= yard.limit
     context = {
         "full": full,
@@ -163,12 +163,13 @@ def queue_panel() -> Fragment:
 
 def finished() -> Fragment:
     """The workers that ended last; before the first of them, what the machines offer."""
-    ended = Worker.objects.filter(status__in=FINAL)
-    latest = ended.select_related("project", "node").order_by("-completed_at", "-pk")[:FINISHED_SHOWN]
-    day = ended.filter(completed_at__gt=timezone.now() - timedelta(days=1))
-    sums = day.aggregate(passed=Sum("passed"), failed=Sum("failed"))
-    cards = [Card(worker, ()) for worker in latest]
+    ended = Worker.objects.filter(ENDED)
+    newest_first = ended.order_by("-completed_at", "-pk")
+    cards = [Card(worker, ()) for worker in newest_first.select_related("project", "node")[:FINISHED_SHOWN]]
+    day = newest_first.filter(completed_at__gt=timezone.now() - timedelta(days=1))[:MOST_COUNTED]
+    sums = day.aggregate(workers=Count("pk"), passed=Sum("passed"), failed=Sum("failed"))
     context = {"cards": cards, "passed": sums["passed"] or 0, "failed": sums["failed"] or 0}
+    context["more"] = sums["workers"] == MOST_COUNTED
     context["nodes"] = [] if cards else list(Node.objects.all()[:4])
     return Fragment("finished", "workers/_finished.html", context)
 

@@ -8,10 +8,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from dashboard import access
-from dashboard.pages.cards import cards_of
+from dashboard.pages.cards import ENDED, cards_of
 from dashboard.pages.page import show
 from workers.models import Worker
-from workers.states import FINAL, WorkerStatus
+from workers.states import WorkerStatus
 
 PAGE = 25
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,8 +32,9 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _filtered(status: str, project: str) -> QuerySet[Worker]:
-    wanted = [status] if status in dict(STATUSES) else list(FINAL)
-    found = Worker.objects.filter(status__in=wanted, completed_at__isnull=False).select_related("project", "node")
+    found = Worker.objects.filter(ENDED).select_related("project", "node")
+    if status in dict(STATUSES):
+        found = found.filter(status=status)
     return found.filter(project__name=project) if project else found
 
 

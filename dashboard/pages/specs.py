@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
-from dashboard.pages.cards import Card, cards_of
+from dashboard.pages.cards import ENDED, Card, cards_of
 from dashboard.pages.choices import MOST_CHOICES, choices, choices_of
 from dashboard.pages.page import explains_refusals, go, show
 from dashboard.pages.rows import landing
@@ -21,7 +21,7 @@ from specs.errors import SpecInvalid
 from specs.models import Project, Spec
 from specs.text import slug
 from workers.models import Worker
-from workers.states import FINAL, ChunkOutcome, Reason
+from workers.states import ChunkOutcome, Reason
 
 RUNS_SHOWN = 5
 TEMPLATE = """\
@@ -48,7 +48,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "DELETE":
         return delete(request, pk)
     spec = access.get_spec(request.user, pk)
-    ended = Worker.objects.filter(spec=spec, status__in=FINAL).exclude(reason=Reason.REQUEUED)
+    ended = Worker.objects.filter(ENDED, spec=spec).exclude(reason=Reason.REQUEUED)
     runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
     spec.size = spec.chunks.count()
     chunks = _chunks(spec, runs[0] if runs else None)
