@@ -8,6 +8,8 @@ COMMANDS = {
     "up": "dashboard.cli.up",
     "node": "dashboard.cli.node",
     "web": "dashboard.cli.web",
+    "import": "dashboard.cli.imports",
+    "demo": "dashboard.cli.demo",
     "sign-in": "dashboard.cli.sign_in",
 }
 

@@ -24,7 +24,7 @@ def prepare() -> dict[str, str]:
     from dashboard import signin
 
     with _one_at_a_time():
-        count = migrate()
+        count = _migrate()
         link = signin.create_link(signin.owner())
     return {"database": f"{connection.display_name}, {_migrations(count)}", "link": link}
 
@@ -40,8 +40,14 @@ def report(descriptor: int) -> None:
         json.dump(answer, pipe)
 
 
-def migrate() -> int:
-    """Apply the migrations that are missing; gives how many. Looks only at names, so that it is quick mostly."""
+def bring_up_to_date() -> int:
+    """Apply the migrations that are missing; gives how many. Raises django.db.Error."""
+    with _one_at_a_time():
+        return _migrate()
+
+
+def _migrate() -> int:
+    """Looks only at names, which takes milliseconds; Django's own look at the same question takes 0.2 s."""
     missing = len(on_disk() - set(MigrationRecorder(connection).applied_migrations()))
     if missing:
         call_command("migrate", verbosity=0, interactive=False)

@@ -8,6 +8,8 @@ import argparse
 import signal
 import sys
 
+from setproctitle import setproctitle
+
 from dashboard.cli.ready import tell
 
 SLOTS = 64  # threads of the pool; how many workers may run is decided by the Yard's limit
@@ -22,6 +24,7 @@ def node(ready: int = -1) -> None:
 
     def is_ready(**_: object) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # Celery would run our own command line again
+        setproctitle("specyard node")  # Celery has called it something else
         tell(ready)
 
     worker_ready.connect(is_ready, weak=False)

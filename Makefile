@@ -1,0 +1,89 @@
+# Everything that one does with a clone of Specyard. `make` or `make help` lists it.
+# Needs Python 3.11 or newer, git and make; the rest is in .venv, locked by requirements*.lock.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+WORKERS ?= 2
+ARGS ?=
+# Checks must not touch the data of whoever runs them.
+CHECK := SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-data SPECYARD_SECRET_KEY=only-for-checks
+UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header $(ARGS)
+
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help up setup test test-fast check lint types contracts migrations format css lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(VENV)/.installed ## Install what is needed and run Specyard until Ctrl-C
+	@$(BIN)/specyard up
+
+setup: $(VENV)/.installed-dev ## Install what development needs
+
+test: $(VENV)/.installed-dev ## Run every test (ARGS="-k name" chooses)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "faults or browser" $(ARGS)
+
+test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser and kill no processes
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" $(ARGS)
+
+check: lint types contracts migrations test ## What CI runs: lint, types, import contracts, migrations, tests
+
+lint: $(VENV)/.installed-dev ## Look for mistakes and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## Check the types
+	@mkdir -p $(VENV)/check-data
+	$(CHECK) $(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev ## Check who imports whom
+	$(BIN)/lint-imports
+
+migrations: $(VENV)/.installed-dev ## Check that models and migrations are in step
+	@mkdir -p $(VENV)/check-data
+	$(CHECK) $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.installed-dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+css: ## Build the style sheet (needs Node; the result is committed)
+	cd dashboard/theme/static_src && npm ci && npm run build
+
+lock: .make/uv/.installed ## Lock the dependencies anew, with hashes (ARGS=--upgrade takes newer ones)
+	$(UV) pyproject.toml --output-file requirements.lock
+	$(UV) --constraint requirements.lock pyproject.toml --group dev --output-file requirements-dev.lock
+	$(UV) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
+
+clean: ## Remove what the other targets made, the virtual environment too
+	rm -rf $(VENV) .make build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Specyard needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "No virtual environment can be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies"
+	@$(INSTALL) --require-hashes -r requirements-build.lock -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing the locked tools of development"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.make/uv/.installed: Makefile
+	@$(PYTHON) -m venv .make/uv
+	@.make/uv/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
+	@touch $@
