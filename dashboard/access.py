@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -53,7 +54,7 @@ def _guard(methods: tuple[str, ...], allowed: Callable[[Any], bool]) -> Callable
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             if not allowed(request.user):
-                return HttpResponseForbidden("Only operators may do this.", content_type="text/plain")
+                raise PermissionDenied
             return view(request, *args, **kwargs)
 
         return require_http_methods(list(methods))(guarded)

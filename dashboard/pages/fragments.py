@@ -123,6 +123,7 @@ def active() -> Fragment:
     limit = Yard.current().limit
     context = {
         "cards": cards,
+        "active": len(running),
         "counts": Counter(card.group for card in cards if card.worker.is_active),
         "limit": limit,
         "first_run": not cards and not Spec.objects.exists() and not Worker.objects.exists(),

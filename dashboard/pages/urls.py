@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from dashboard.pages import attempts, history, projects, queue, sign_in, specs, workers
+from dashboard.pages import attempts, demo, history, projects, queue, sign_in, specs, workers
 
 urlpatterns: list[URLPattern] = [
     path("", workers.home, name="home"),
@@ -40,4 +40,5 @@ urlpatterns: list[URLPattern] = [
     path("projects/import", projects.import_folder, name="project-import"),
     path("projects/<int:pk>", projects.edit, name="project"),
     path("history", history.index, name="history"),
+    path("demo", demo.create, name="demo"),
 ]

@@ -87,9 +87,10 @@ def stopwatch(since: datetime | None, until: datetime | None = None) -> SafeStri
     """Time since a moment, which the page keeps ticking, or the time between two moments."""
     if since is None:
         return _span(words.clock_parts(0))
-    seconds = ((until or timezone.now()) - since).total_seconds()
-    ticking = "" if until else format_html(' data-since="{}" aria-live="off"', int(since.timestamp() * 1000))
-    return _span(words.clock_parts(seconds), ticking)
+    if until:
+        return _span(words.duration_parts((until - since).total_seconds()))
+    ticking = format_html(' data-since="{}" aria-live="off"', int(since.timestamp() * 1000))
+    return _span(words.clock_parts((timezone.now() - since).total_seconds()), ticking)
 
 
 @register.simple_tag

@@ -140,3 +140,22 @@ def test_signing_out_needs_a_post(viewer):
 def test_a_worker_of_everybody_is_seen_by_a_viewer(viewer, running):
     assert viewer.get(f"/workers/{running.pk}").status_code == 200
     assert viewer.get(f"/specs/{running.spec_id}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/workers", "/sign-in", "/nowhere", "/static/js/live.js"])
+def test_every_answer_forbids_what_does_not_come_from_this_site(viewer, path):
+    response = viewer.get(path)
+    policy = response["Content-Security-Policy"]
+    response.close()
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_what_does_not_exist_is_explained(viewer):
+    response = viewer.get("/workers/4711")
+    assert response.status_code == 404
+    assert "Go to the workers" in response.content.decode()
+
+
+def test_a_viewer_reads_why_a_form_is_not_shown(viewer):
+    assert "Only operators may do this" in viewer.get("/projects/new").content.decode()
