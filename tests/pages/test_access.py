@@ -17,7 +17,7 @@ ACTIONS = {
         *("worker-pause", "worker-resume", "worker-stop", "worker-requeue", "worker-retry"),
         *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
-        *("project-new", "project", "project-import"),
+        *("project-new", "project", "project-import", "demo"),
     ),
     "delete": ("worker-pause", "queue-entry", "spec", "project"),
 }
