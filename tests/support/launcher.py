@@ -19,10 +19,21 @@ def running() -> Iterator[subprocess.Popen[bytes]]:
         wait_for_socket(process)
         yield process
     finally:
+        end_runs(process)
         process.terminate()
         process.wait(10)
         if process.stdout:
             process.stdout.close()
+
+
+def end_runs(process: subprocess.Popen[bytes]) -> None:
+    """End what a failed test has left running; a launcher that goes leaves its runners alone."""
+    from workers import launch
+
+    if process.poll() is None:
+        for run in launch.ping()["runs"]:
+            worker, incarnation = map(int, run.split("-"))
+            launch.destroy(launch.Run(worker, incarnation), epoch=1_000_000)
 
 
 def wait_for_socket(process: subprocess.Popen[bytes]) -> None:

@@ -16,22 +16,22 @@ def project(directory: Path | str = "/tmp", **fields: Any) -> Project:
     return Project.objects.create(**{**defaults, **fields})
 
 
-def spec(*commands: str, project: Project | None = None, review: str = "", **fields: Any) -> Spec:
-    """A spec with one `command` chunk per command."""
+def spec(*commands: str | dict[str, Any], project: Project | None = None, review: str = "", **fields: Any) -> Spec:
+    """A spec with one `command` chunk per command; a dict gives a chunk's fields instead, `run` its command."""
     number = next(_numbers)
     made = Spec.objects.create(
         **{"project": project or globals()["project"](), "key": f"spec-{number}", "title": f"Spec {number}", **fields}
     )
     for ordinal, command in enumerate(commands or ("true",), start=1):
-        Chunk.objects.create(
-            spec=made,
-            ordinal=ordinal,
-            key=f"c{ordinal}",
-            title=f"Chunk {ordinal}",
-            executor="command",
-            params={"run": command},
-            review={"command": review} if review else {},
-        )
+        given = dict(command) if isinstance(command, dict) else {"run": command}
+        defaults = {
+            "key": f"c{ordinal}",
+            "title": f"Chunk {ordinal}",
+            "executor": "command",
+            "params": {"run": given.pop("run", "true")},
+            "review": {"command": review} if review else {},
+        }
+        Chunk.objects.create(spec=made, ordinal=ordinal, **{**defaults, **given})
     return made
 
 
@@ -43,8 +43,13 @@ def node(name: str = "test-node", **fields: Any) -> Node:
     return made
 
 
-def worker(*commands: str, slot: int | None = None, **fields: Any) -> Worker:
+def worker(*commands: str | dict[str, Any], slot: int | None = None, **fields: Any) -> Worker:
     """An accepted worker that nobody has claimed."""
     where = Node.objects.filter(name="test-node").first() or node()
-    taken = slot or next(_numbers) + 1000
+    taken = slot or free_slot()
     return accept(fields.pop("spec", None) or spec(*commands, **fields), slot=taken, node=where, by="mira")
+
+
+def free_slot() -> int:
+    """A slot that nobody has."""
+    return next(_numbers) + 1000

@@ -127,9 +127,18 @@ def test_a_worker_that_has_ended_takes_no_wishes(verb: str) -> None:
 
 def test_a_chunk_has_one_running_attempt() -> None:
     worker = claimed()
-    Attempt.open(worker, worker.chunks.get())
+    attempt = Attempt.open(worker, worker.chunks.get())
     with pytest.raises(IntegrityError):
-        Attempt.open(worker, worker.chunks.get())
+        Attempt.objects.create(
+            chunk=attempt.chunk, number=2, incarnation=worker.incarnation, started_at=attempt.started_at
+        )
+
+
+def test_opening_an_attempt_whose_answer_was_lost_gives_the_one_that_was_opened() -> None:
+    worker = claimed()
+    attempt = Attempt.open(worker, worker.chunks.get())
+    assert Attempt.open(worker, worker.chunks.get()) == attempt
+    assert Attempt.objects.count() == 1
 
 
 def test_only_passed_chunks_are_kept_by_a_worker_that_continues() -> None:

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from specs.fields import CleanTextField
-from workers.models.event import emit, unit_of_work
+from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import Worker
 from workers.states import AttemptStatus, ChunkOutcome, EventKind, Step
@@ -56,11 +56,14 @@ class Attempt(models.Model):
     @classmethod
     @unit_of_work
     def open(cls, worker: Worker, chunk: WorkerChunk) -> "Attempt":
-        """Begin the next attempt at the chunk."""
+        """Begin the next attempt at the chunk. One that runs has been begun already: the answer was lost."""
         worker.own(step=Step.EXECUTING, current=chunk.ordinal)
-        last = chunk.attempts.aggregate(last=models.Max("number"))["last"] or 0
+        attempt = chunk.attempts.order_by("-number").first()
         now = timezone.now()
-        attempt = cls.objects.create(chunk=chunk, number=last + 1, incarnation=worker.incarnation, started_at=now)
+        if attempt is None or attempt.status != AttemptStatus.RUNNING:
+            number = attempt.number + 1 if attempt else 1
+            attempt = cls.objects.create(chunk=chunk, number=number, incarnation=worker.incarnation, started_at=now)
+        attempt.chunk = chunk
         chunk.change(outcome=ChunkOutcome.RUNNING, started_at=chunk.started_at or now)
         emit(EventKind.WORKER_PROGRESS, worker.pk, chunk=chunk.ordinal, attempt=attempt.pk)
         return attempt
@@ -95,8 +98,7 @@ class Attempt(models.Model):
 
     def _change(self, **changes: Any) -> None:
         Attempt.objects.filter(pk=self.pk).update(**changes)
-        for name, value in changes.items():
-            setattr(self, name, value)
+        assign(self, changes)
 
     @property
     def log_path(self) -> Path:

@@ -70,6 +70,12 @@ class _Unit:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.bells: list[Callable[[], object]] = []
+        self.before: list[tuple[models.Model, str, Any]] = []
+
+    def roll_back(self) -> None:
+        """Give the rows in memory the values that they had before."""
+        for row, name, value in reversed(self.before):
+            setattr(row, name, value)
 
 
 def emit(kind: EventKind, worker_id: int | None = None, **data: Any) -> None:
@@ -88,6 +94,19 @@ def after_commit(bell: Callable[[], object]) -> None:
     unit.bells.append(bell)
 
 
+def assign(row: models.Model, changes: dict[str, Any]) -> None:
+    """Set attributes as the unit of work under way has just written them.
+
+    They are taken back with the transaction: a second try that counts up from them must begin where the first did.
+    """
+    unit = getattr(_current, "unit", None)
+    if unit is None:
+        raise RuntimeError("assign() outside of a unit of work")
+    for name, value in changes.items():
+        unit.before.append((row, name, getattr(row, name)))
+        setattr(row, name, value)
+
+
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
     """Within: units of work try again for so long after a lost connection, a lock or a serialisation error."""
@@ -102,7 +121,8 @@ def unit_of_work(function: Callable[P, R]) -> Callable[P, R]:
     """Run the function in one transaction whose last act is to number and write its events.
 
     Inside another unit it joins that one. The outermost unit is tried again, with jitter, on errors of
-    serialisation, locks and lost connections; the function must therefore read what it needs itself.
+    serialisation, locks and lost connections, perhaps after a commit whose answer was lost. The function must
+    therefore read what it needs itself, or `assign` what it changes in memory, and write the same once more.
     """
 
     @functools.wraps(function)
@@ -153,6 +173,9 @@ def _run_unit(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             with transaction.atomic():
                 result = function(*args, **kwargs)
                 _write(unit)
+        except BaseException:
+            unit.roll_back()
+            raise
         finally:
             _current.unit = None
     for bell in unit.bells:

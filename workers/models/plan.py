@@ -9,7 +9,7 @@ from django.db import models
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField
 from specs.models import Spec
 from workers import publisher
-from workers.models.event import after_commit, emit, unit_of_work
+from workers.models.event import after_commit, assign, emit, unit_of_work
 from workers.models.node import Node
 from workers.models.worker import Worker
 from workers.states import ChunkOutcome, EventKind
@@ -68,8 +68,7 @@ class WorkerChunk(models.Model):
     def change(self, **changes: Any) -> None:
         """Write fields, within a unit of work that has proved who owns the worker."""
         WorkerChunk.objects.filter(pk=self.pk).update(**changes)
-        for name, value in changes.items():
-            setattr(self, name, value)
+        assign(self, changes)
 
     @property
     def is_settled(self) -> bool:

@@ -13,7 +13,7 @@ from specs.fields import CleanCharField, CleanTextField
 from specs.models import Project, Spec
 from workers import publisher
 from workers.errors import Fenced, StaleTransition
-from workers.models.event import after_commit, emit, unit_of_work
+from workers.models.event import after_commit, assign, emit, unit_of_work
 from workers.models.node import Node
 from workers.signals import slots_may_be_free
 from workers.states import ACTIVE, FINAL, OWNED, EventKind, Reason, Step, Wish, WorkerStatus
@@ -135,7 +135,7 @@ class Worker(models.Model):
             raise StaleTransition(
                 f"Worker {self.pk} is stopping." if fresh.status in ACTIVE else f"Worker {self.pk} has already ended."
             )
-        self.desired, self.desired_by = wish, by
+        assign(self, {"desired": wish, "desired_by": by})
         emit(EventKind.WORKER_PROGRESS, self.pk, desired=wish, by=by)
         after_commit(partial(publisher.wish_changed, self.pk, wish))
 
@@ -169,8 +169,7 @@ class Worker(models.Model):
         """Write as the owner, within a unit of work. Raises Fenced when the epoch or the worker has moved on."""
         if not Worker.objects.filter(pk=self.pk, epoch=self.epoch, status__in=OWNED).update(**changes):
             raise Fenced
-        for name, value in changes.items():
-            setattr(self, name, value)
+        assign(self, changes)
 
     @unit_of_work
     def new_incarnation(self) -> int:
@@ -224,14 +223,13 @@ class Worker(models.Model):
         """The one compare-and-set of `status`. False when it was so already; raises Fenced or StaleTransition."""
         mine = Worker.objects.filter(pk=self.pk, epoch=self.epoch, status__in=sources)
         if mine.update(status=status, **changes):
-            for name, value in {"status": status, **changes}.items():
-                setattr(self, name, value)
+            assign(self, {"status": status, **changes})
             return True
         fresh = Worker.objects.get(pk=self.pk)
         if fresh.epoch != self.epoch:
             raise Fenced
         if fresh.status == status:
-            self.status = status
+            assign(self, {"status": status})
             return False
         raise StaleTransition(f"Worker {self.pk} is {fresh.status}, so it cannot become {status}.")
 
