@@ -12,11 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from workers import launch, workspace
 from workers.control import Ear, wish_of
-from workers.errors import Fenced, LauncherUnavailable, RunnerLost, RunnerRefused, StaleTransition
+from workers.errors import (
+    Fenced,
+    LauncherUnavailable,
+    LaunchFailed,
+    RunnerLost,
+    RunnerRefused,
+    StaleTransition,
+)
 from workers.launch import Connection, Entry, Launching, Run
 from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish, WorkerStatus
@@ -29,6 +36,7 @@ PREPARE_SECONDS = 1800.0
 LISTEN_SECONDS = 0.05  # between two looks at the wishes
 MOST_DRIVEN = 64  # workers driven by one process at a time
 DATABASE_PATIENCE = 120.0  # seconds that an engine waits for a database that is being restarted
+DEFECT = "A defect in Specyard ended this worker. The node's log says more."
 
 
 class StopRequested(Exception):
@@ -110,6 +118,8 @@ def _in_pool(job: Callable[[int, int], None], worker_id: int, epoch: int) -> Non
         job(worker_id, epoch)
     except DatabaseError as error:
         logger.warning("Worker %s could not be taken up, and will be again: %s", worker_id, error)
+    except Exception:
+        logger.exception("Worker %s met a defect that could not be recorded", worker_id)
 
 
 def drive(worker: Worker, *, fresh: bool) -> None:
@@ -121,11 +131,14 @@ def drive(worker: Worker, *, fresh: bool) -> None:
         logger.info("Worker %s is let go: %s", worker.pk, letting_go.__doc__)
     except StaleTransition as stale:
         logger.warning("Worker %s is let go: %s", worker.pk, stale)
-    except (LauncherUnavailable, DatabaseError) as error:
+    except (LauncherUnavailable, OperationalError, InterfaceError) as error:
         logger.warning("Worker %s is let go and will be adopted again: %s", worker.pk, error)
+    except RunnerRefused as refused:
+        logger.exception("Worker %s asked its runner for something that it refused", worker.pk)
+        engine.give_up(f"The runner refused a request: {refused}")
     except Exception:
         logger.exception("Worker %s met a defect", worker.pk)
-        engine.give_up()
+        engine.give_up(DEFECT)
     finally:
         engine.hang_up()
 
@@ -154,6 +167,8 @@ class Engine:
         """Prepare, work through the chunks, end. Raises Fenced, Draining, LauncherUnavailable, DatabaseError."""
         try:
             self.find_runner()
+            if self.worker.desired == Wish.STOP:
+                raise StopRequested
             self.prepare()
             for chunk in retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
                 self.work_through(chunk)
@@ -165,10 +180,11 @@ class Engine:
             self.stop()
         except GivenUp as end:
             self.end_runner()
+            self.interrupt_attempt(end.message)
             self.worker.fail(end.reason, end.message)
         except Draining:
             self.end_runner("drain")
-            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="interrupted")
+            self.interrupt_attempt("The node was shut down.")
             raise
 
     def find_runner(self) -> None:
@@ -199,12 +215,15 @@ class Engine:
 
     def forget_runner(self) -> None:
         """The runner is gone, or should be: nothing of it may be left, and what it had finished counts."""
-        self.hang_up()
-        self.read_wish()  # raises Fenced for an owner that was overtaken; the launcher checks the epoch once more
-        launch.destroy(self.run_id, self.worker.epoch)
+        self.destroy_runner()
         for entry in self.run_id.entries():
             if entry["kind"] == "finished":
                 self.results[entry["request"]] = entry["result"]
+
+    def destroy_runner(self) -> None:
+        self.hang_up()
+        self.read_wish()  # raises Fenced for an owner that was overtaken; the launcher checks the epoch once more
+        launch.destroy(self.run_id, self.worker.epoch)
 
     def prepare(self) -> None:
         """Make the workspace, unless this worker has, or has inherited, one."""
@@ -333,7 +352,7 @@ class Engine:
         """Map the runner's result to the attempt's status and the chunk's outcome."""
         facts: dict[str, Any] = {name: result.get(name) or "" for name in ("reason", "message", "findings")}
         facts["exit_code"] = result.get("exit_code")
-        facts |= {"log_bytes": result.get("bytes", 0), "log_lines": result.get("lines", 0)}
+        facts |= self.reach_of_log(attempt)
         if result["outcome"] == "passed":
             self.close_attempt(AttemptStatus.PASSED, ChunkOutcome.PASSED, **facts)
         elif result["outcome"] == "interrupted":
@@ -347,6 +366,18 @@ class Engine:
         if self.attempt is not None:
             attempt, self.attempt = self.attempt, None
             attempt.close(self.worker, status, outcome, **facts)
+
+    def interrupt_attempt(self, message: str, reason: str = "interrupted") -> None:
+        """Close the attempt that runs, if there is one, without charging it."""
+        self.attempt = self.attempt or self.running_attempt()
+        if self.attempt is not None:
+            facts = {"reason": reason, "message": message, **self.reach_of_log(self.attempt)}
+            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
+
+    def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
+        """How far its log reaches, when the runner has told the end of it."""
+        told = self.results.get(f"{attempt.pk}:review") or self.results.get(f"{attempt.pk}:execute")
+        return {"log_bytes": told["bytes"], "log_lines": told["lines"]} if told else {}
 
     def lose_attempt(self) -> None:
         """The runner died: its tree is made sure to be dead, the attempt is lost, and another one may follow."""
@@ -368,7 +399,10 @@ class Engine:
         if self.launching is None:
             return
         launching, self.launching = self.launching, None
-        self.connection = launching.finish()
+        try:
+            self.connection = launching.finish()
+        except LaunchFailed as failure:
+            raise GivenUp(Reason.LAUNCH_FAILED, str(failure)) from failure
         launch.hail(self.run_id, self.connection, self.worker.epoch)
         self.asked = Wish.RUN
         if self.worker.status == WorkerStatus.PAUSED and self.worker.desired == Wish.RUN:
@@ -384,6 +418,8 @@ class Engine:
         self.say(op, request=request, grace=GRACE_SECONDS, **fields)
         while request not in self.results:
             self.listen()
+        if self.results[request]["outcome"] == "interrupted":
+            raise RunnerLost  # nobody here asked for it: somebody else has told the runner to end
         return self.results[request]
 
     def say(self, op: str, **fields: Any) -> None:
@@ -458,8 +494,7 @@ class Engine:
     def stop(self) -> None:
         """Carry out a stop: end everything, then say so."""
         self.end_runner("stop")
-        self.attempt = self.attempt or self.running_attempt()
-        self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="interrupted", message="Stopped.")
+        self.interrupt_attempt("Stopped.")
         wished = retrying(lambda: Worker.objects.values_list("reason", flat=True).get(pk=self.worker.pk))
         self.worker.stopped(self.worker.desired_by, Reason(wished or Reason.STOPPED))
 
@@ -478,13 +513,13 @@ class Engine:
         reason = Reason.CHUNK_FAILED if self.worker.on_failure == "stop" else Reason.CHUNKS_FAILED
         self.worker.fail(reason, message)
 
-    def give_up(self) -> None:
+    def give_up(self, message: str) -> None:
         """After a defect of ours: end everything and let the worker fail, if that can still be said."""
         try:
-            self.end_runner("stop")
-            self.attempt = self.running_attempt()
-            self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, reason="internal_error")
-            self.worker.fail(Reason.INTERNAL_ERROR, "A defect in Specyard ended this worker. The node's log says more.")
+            self.destroy_runner()
+            self.attempt = None  # whatever it is: what counts is in the database
+            self.interrupt_attempt(message, reason="internal_error")
+            self.worker.fail(Reason.INTERNAL_ERROR, message)
         except (Fenced, StaleTransition, LauncherUnavailable, DatabaseError):
             logger.exception("Worker %s could not be ended; it will be adopted again", self.worker.pk)
 

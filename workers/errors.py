@@ -24,6 +24,10 @@ class LauncherUnavailable(WorkerError):
     retryable = True
 
 
+class LaunchFailed(WorkerError):
+    """The launcher could not start the runner."""
+
+
 class RunnerLost(WorkerError):
     """The runner of this worker is gone."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from workers.errors import Fenced, LauncherUnavailable, RunnerLost
+from workers.errors import Fenced, LauncherUnavailable, LaunchFailed, RunnerLost
 from workers.runner import journal
 
 LAUNCHER_SECONDS = 15.0  # a destroy waits for the last process to be gone
@@ -56,6 +56,7 @@ class Connection:
     def send(self, message: Entry) -> None:
         """Send one message. Raises RunnerLost when nobody is there."""
         try:
+            self.sock.settimeout(CONNECT_SECONDS)
             self.sock.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise RunnerLost from error
@@ -97,13 +98,10 @@ class Launching:
     connection: Connection
 
     def finish(self) -> Connection:
-        """Connect to the runner. Raises LauncherUnavailable or RunnerLost."""
-        try:
-            _checked(self.connection.receive(LAUNCHER_SECONDS))
-        except RunnerLost as error:
-            raise LauncherUnavailable from error
-        finally:
-            self.connection.close()
+        """Connect to the runner. Raises LauncherUnavailable, LaunchFailed or RunnerLost."""
+        reply = _answer(self.connection)
+        if not reply.get("ok"):
+            raise LaunchFailed(f"The runner could not be started: {reply.get('error', 'no reason given')}")
         return connect(self.run)
 
 
@@ -158,12 +156,13 @@ def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNEC
 
 
 def destroy(run: Run, epoch: int) -> None:
-    """Make sure that nothing of this run is left.
+    """Make sure that nothing of this run is left, its socket included.
 
     Raises Fenced when the runner obeys a higher epoch already, LauncherUnavailable when it is not certain.
     """
     request = {"op": "destroy", "run": run.id, "directory": os.fspath(run.directory), "epoch": epoch}
     _ask_launcher({**request, "worker": run.worker_id})
+    run.socket.unlink(missing_ok=True)
 
 
 def ping() -> Entry:
@@ -172,13 +171,12 @@ def ping() -> Entry:
 
 
 def _ask_launcher(request: Entry) -> Entry:
-    connection = _send_to_launcher(request)
-    try:
-        return _checked(connection.receive(LAUNCHER_SECONDS))
-    except RunnerLost as error:
-        raise LauncherUnavailable from error
-    finally:
-        connection.close()
+    reply = _answer(_send_to_launcher(request))
+    if reply.get("fenced"):
+        raise Fenced
+    if not reply.get("ok"):
+        raise LauncherUnavailable(f"The launcher refused: {reply.get('error', 'no reason given')}")
+    return reply
 
 
 def _send_to_launcher(request: Entry) -> Connection:
@@ -194,11 +192,13 @@ def _send_to_launcher(request: Entry) -> Connection:
     return connection
 
 
-def _checked(reply: Entry | None) -> Entry:
+def _answer(connection: Connection) -> Entry:
+    try:
+        reply = connection.receive(LAUNCHER_SECONDS)
+    except RunnerLost as error:
+        raise LauncherUnavailable from error
+    finally:
+        connection.close()
     if reply is None:
         raise LauncherUnavailable(f"The launcher did not answer within {LAUNCHER_SECONDS:.0f} s.")
-    if reply.get("fenced"):
-        raise Fenced
-    if not reply.get("ok"):
-        raise LauncherUnavailable(f"The launcher refused: {reply.get('error', 'no reason given')}")
     return reply

@@ -36,5 +36,4 @@ def for_worker(project: Project, worker_id: int) -> Workspace:
     if project.isolation == Isolation.IN_PLACE:
         return Workspace(directory=source, source=None, setup=project.setup_command)
     copies: Path = settings.SPECYARD.data / "workspaces"
-    copies.mkdir(parents=True, exist_ok=True)
     return Workspace(directory=copies / str(worker_id), source=source, setup=project.setup_command)
