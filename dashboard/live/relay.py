@@ -16,10 +16,9 @@ from redis.exceptions import RedisError
 from dashboard.live.board import Board, whole
 from dashboard.live.database import DatabaseThread
 from dashboard.live.drawing import draw
-from dashboard.live.outbox import is_older, look
+from dashboard.live.outbox import look, reaches_to
 from dashboard.live.sessions import still_signed_in
 from dashboard.live.sockets import SIGNED_OUT, TRY_AGAIN_LATER, Socket
-from workers.models import latest_seq
 from workers.publisher import EVENTS_GROUP
 
 logger = logging.getLogger(__name__)
@@ -142,7 +141,7 @@ class Relay:
             self.seq, self._board = None, Board()
             return
         if self.seq is None:
-            self.seq, self._beacon_at = await self._database(latest_seq), now
+            self.seq, self._beacon_at = await self._database(reaches_to), now
         found = await self._database(look, self.seq)
         self.seq = found.seq
         self._board.mark(found, now)
@@ -163,11 +162,6 @@ class Relay:
     async def _beat(self, seq: int, now: float) -> None:
         """Send the beacon to those who are still there and still signed in. No database, no beacon."""
         sockets = list(self._board.sockets)
-        if await self._database(is_older, seq):
-            self.seq = None
-            for socket in sockets:
-                socket.behind = True
-            return
         valid = await self._database(still_signed_in, {socket.session_key for socket in sockets})
         for socket in sockets:
             if socket.session_key not in valid:

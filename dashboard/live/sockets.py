@@ -9,7 +9,7 @@ from dashboard.live.topics import Region, Topic
 ECHO_EVERY = 8  # messages, after which the page is asked to say that it has come so far
 MOST_MESSAGES = 64  # sent and not echoed; beyond, the page is drawn anew once it has caught up
 MOST_BYTES = 1_000_000
-SILENCE = 30.0  # seconds without an asked echo, after which the page is taken for gone
+SILENCE = 90.0  # seconds without an asked echo, after which the page is taken for gone
 
 SIGNED_OUT = 4401
 TRY_AGAIN_LATER = 1013
