@@ -61,13 +61,14 @@ def step(current: str, tone: str) -> SafeString:
 
 
 @register.simple_tag
-def priority(value: int, with_word: bool = True) -> SafeString:
-    """Bars and word."""
+def priority(value: int, show: str = "word") -> SafeString:
+    """Bars and `word`; or the word `hidden` but readable; or the bars `alone`, where the word stands beside them."""
     word = words.priority_word(value)
     bars = format_html(
         '<svg class="bars" aria-hidden="true"><use href="#i-bars-{}"/></svg>', words.priority_level(value)
     )
-    label = word if with_word else format_html('<span class="visually-hidden">{}</span>', word)
+    hidden = format_html('<span class="visually-hidden">{}</span>', word)
+    label = {"word": word, "alone": ""}.get(show, hidden)
     return format_html('<span class="priority" title="Priority {}">{}{}</span>', value, bars, label)
 
 
