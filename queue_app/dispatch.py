@@ -20,7 +20,7 @@ from workers.models.worker import IS_ACTIVE
 from workers.states import EventKind, Reason, WorkerStatus
 
 PRIORITY_LOWEST, PRIORITY_HIGHEST = -100, 100
-LOOK_AHEAD = 5  # entries read beyond the free slots; doubled while blocked ones stand in the way
+LOOK_AHEAD = 2  # entries read beyond the free slots; doubled while blocked ones stand in the way
 
 
 def enqueue(
@@ -287,7 +287,7 @@ def _in_order(situation: Situation) -> Iterator[WorkerQueue]:
     """The entries in order, read in growing batches; none while nothing can start."""
     if situation.full or situation.paused:
         return
-    entries = WorkerQueue.objects.select_related("spec__project", "continues")
+    entries = WorkerQueue.objects.select_related("spec__project")
     behind, size = Q(), situation.limit - len(situation.slots) + LOOK_AHEAD
     while batch := list(entries.filter(behind)[:size]):
         situation.learn(batch)
@@ -301,7 +301,7 @@ def _start(entry: WorkerQueue, situation: Situation) -> Worker:
     node = situation.node_for(entry)
     assert node is not None
     worker = accept(entry.spec, slot=situation.free_slot(), node=node, by=entry.added_by, continues=entry.continues)
-    entry.delete()
+    WorkerQueue.objects.filter(pk=entry.pk).delete()
     emit(EventKind.QUEUE_UPDATED, action="started", entry=entry.pk, worker=worker.pk)
     situation.take(worker)
     return worker

@@ -82,6 +82,7 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
 
     With `continues` the new worker inherits that worker's workspace and the chunks that passed in it.
     """
+    plan = frozen_plan(spec, continues)
     kept = continues.workspace if continues else ""
     worker = Worker.objects.create(
         spec=spec,
@@ -95,23 +96,26 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         node=node,
         workspace=kept,
         prepared_at=continues.prepared_at if continues and kept else None,
+        total=len(plan),
+        passed=sum(chunk.outcome == ChunkOutcome.PASSED for chunk in plan),
         created_by=by,
     )
-    freeze_plan(worker, spec, continues)
+    for chunk in plan:
+        chunk.worker = worker
+    WorkerChunk.objects.bulk_create(plan)
     emit(EventKind.WORKER_STARTED, worker.pk, **worker.summary, slot=slot)
     after_commit(partial(publisher.run_worker, node.name, worker.pk, worker.epoch))
     return worker
 
 
-def freeze_plan(worker: Worker, spec: Spec, continues: Worker | None) -> None:
-    """Copy the spec's chunks into the worker; those that passed in `continues` stay passed."""
+def frozen_plan(spec: Spec, continues: Worker | None) -> list[WorkerChunk]:
+    """The spec's chunks as a plan, not yet stored; those that passed in `continues` stay passed."""
     done = {}
     if continues:
         done = {chunk.key: chunk for chunk in continues.chunks.filter(outcome=ChunkOutcome.PASSED)}
     review = {"command": spec.project.review_command} if spec.project.review_command else {}
-    plan = [
+    return [
         WorkerChunk(
-            worker=worker,
             ordinal=ordinal,
             key=chunk.key,
             title=chunk.title,
@@ -127,9 +131,6 @@ def freeze_plan(worker: Worker, spec: Spec, continues: Worker | None) -> None:
         )
         for ordinal, chunk in enumerate(spec.chunks.order_by("ordinal"), start=1)
     ]
-    WorkerChunk.objects.bulk_create(plan)
-    worker.total, worker.passed = len(plan), sum(c.outcome == ChunkOutcome.PASSED for c in plan)
-    Worker.objects.filter(pk=worker.pk).update(total=worker.total, passed=worker.passed)
 
 
 def _kept(done: WorkerChunk | None) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class Worker(models.Model):
         mine = cls.objects.filter(pk=pk, epoch=epoch, status=WorkerStatus.IDLE)
         if not mine.update(status=WorkerStatus.RUNNING, started_at=now, lease_until=Now() + LEASE, incarnation=1):
             return None
-        worker = cls.objects.select_related("project", "node").get(pk=pk)
+        worker = cls.objects.select_related("project").get(pk=pk)
         emit(EventKind.WORKER_STARTED, pk, **worker.summary)
         return worker
 
