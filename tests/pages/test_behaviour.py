@@ -196,3 +196,27 @@ async def test_a_huge_log_stays_bounded_in_the_page(visit):
     await expect(page.get_by_text("line 29999")).to_be_in_viewport(timeout=10_000)
     assert await page.locator(".log-line").count() <= 5000
     await asyncio.to_thread(attempt.log_path.unlink)
+
+
+async def test_the_focus_stays_where_it_is_when_a_button_changes_its_meaning(visit):
+    attempt = await in_database(attempt_with, b"")
+    page = await visit()
+    name = f"worker {attempt.chunk.worker_id}"
+    pause, resume = (page.get_by_role("button", name=f"{verb} {name}") for verb in ("Pause", "Resume"))
+    await pause.focus()
+    await page.keyboard.press("Enter")
+    await expect(resume).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(pause).to_be_focused()
+
+
+async def test_an_open_menu_survives_an_update_of_its_card(visit):
+    attempt = await in_database(attempt_with, b"")
+    worker = attempt.chunk.worker
+    page = await visit()
+    await page.get_by_role("button", name=f"More for worker {worker.pk}").click()
+    menu = page.locator(f"#more-{worker.pk}")
+    await expect(menu).to_be_visible()
+    await in_database(worker.request_pause, "ines")
+    await expect(page.locator(f"#worker-{worker.pk}")).to_contain_text("asked to pause by ines")
+    await expect(menu).to_be_visible()
