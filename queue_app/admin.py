@@ -41,6 +41,7 @@ class EntryForm(EntryFormBase):
         fields = ["spec", "priority", "not_before"]
 
     def clean_spec(self) -> Spec:
+        """The spec, if it can be added. Raises forms.ValidationError."""
         spec: Spec = self.cleaned_data["spec"]
         if self.instance.pk is None and WorkerQueue.objects.filter(spec=spec).exists():
             raise forms.ValidationError("This spec is in the queue already.")
@@ -51,6 +52,7 @@ class EntryForm(EntryFormBase):
         return spec
 
     def clean_before(self) -> WorkerQueue | None:
+        """The entry before which this one goes. Raises forms.ValidationError."""
         before: WorkerQueue | None = self.cleaned_data["before"]
         if before is not None and before.pk == self.instance.pk:
             raise forms.ValidationError("An entry cannot be moved next to itself.")

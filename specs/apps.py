@@ -1,3 +1,5 @@
+"""The specs application."""
+
 from django.apps import AppConfig
 
 

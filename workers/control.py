@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import redis
 
 from workers import publisher
-from workers.errors import Fenced
-from workers.states import Wish
 
 FLAG_SECONDS = 0.05  # between two looks at the flag
 ROW_SECONDS = 1.0  # between two looks at the row, whatever the flag says
@@ -41,10 +39,3 @@ class Ear:
             return False
         changed, self._flag = flag != self._flag, flag
         return changed
-
-
-def wish_of(desired: str, epoch: int, mine: int) -> Wish:
-    """The wish in a row that was just read. Raises Fenced when the row has another owner."""
-    if epoch != mine:
-        raise Fenced
-    return Wish(desired)

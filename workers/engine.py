@@ -15,7 +15,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from workers import launch, workspace
-from workers.control import Ear, wish_of
+from workers.control import Ear
 from workers.errors import (
     Fenced,
     LauncherUnavailable,
@@ -221,6 +221,7 @@ class Engine:
                 self.results[entry["request"]] = entry["result"]
 
     def destroy_runner(self) -> None:
+        """Make sure that nothing of the runner is left. Raises Fenced or LauncherUnavailable."""
         self.hang_up()
         self.read_wish()  # raises Fenced for an owner that was overtaken; the launcher checks the epoch once more
         launch.destroy(self.run_id, self.worker.epoch)
@@ -236,6 +237,7 @@ class Engine:
         self.worker.prepared(str(self.workspace.directory))
 
     def ask_to_prepare(self) -> Entry:
+        """Have the runner copy the project and run its setup command."""
         if self.results.get("prepare", {}).get("outcome") == "interrupted":
             del self.results["prepare"]  # by an earlier shutdown
         log = log_path(self.worker.pk, 0)
@@ -308,6 +310,7 @@ class Engine:
         self.settle(attempt, chunk, result)
 
     def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        """Have the runner execute the chunk, with the findings of the last failed attempt."""
         earlier = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.FAILED).order_by("-number").first())
         return self.request(
             "execute",
@@ -320,6 +323,7 @@ class Engine:
         )
 
     def ask_to_review(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        """Have the runner review the chunk."""
         return self.request(
             "review",
             f"{attempt.pk}:review",
@@ -329,6 +333,7 @@ class Engine:
         )
 
     def surroundings(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        """Where and how long a chunk runs, and what it sees."""
         variables = {
             "SPECYARD_CHUNK": chunk.key,
             "SPECYARD_ATTEMPT": str(attempt.number),
@@ -363,6 +368,7 @@ class Engine:
             self.close_attempt(AttemptStatus.FAILED, ChunkOutcome.FAILED if last else ChunkOutcome.PENDING, **facts)
 
     def close_attempt(self, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
+        """Close the attempt under way, if there is one."""
         if self.attempt is not None:
             attempt, self.attempt = self.attempt, None
             attempt.close(self.worker, status, outcome, **facts)
@@ -457,9 +463,8 @@ class Engine:
             raise RunnerRefused(entry["error"])
 
     def read_wish(self) -> Wish:
-        row = retrying(lambda: Worker.objects.values_list("desired", "desired_by", "epoch").get(pk=self.worker.pk))
-        self.worker.desired, self.worker.desired_by = row[0], row[1]
-        return wish_of(row[0], row[2], self.worker.epoch)
+        """What people want now. Raises Fenced for an owner that was overtaken."""
+        return retrying(self.worker.read_wish)
 
     def obey(self, wish: Wish) -> None:
         """Pass a wish on to the runner; what becomes true comes back in the journal."""
@@ -524,6 +529,7 @@ class Engine:
             logger.exception("Worker %s could not be ended; it will be adopted again", self.worker.pk)
 
     def hang_up(self) -> None:
+        """Close every connection; runner and launcher go on."""
         if self.launching is not None:
             self.launching.connection.close()
             self.launching = None

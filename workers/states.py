@@ -4,6 +4,8 @@ from django.db.models import TextChoices
 
 
 class WorkerStatus(TextChoices):
+    """Where a worker is; the last three are final."""
+
     IDLE = "idle", "Starting"  # accepted, holds a slot, not yet claimed by its node
     RUNNING = "running", "Running"  # claimed: its chunks are being executed
     PAUSED = "paused", "Paused"  # its runner has confirmed that the whole process tree is frozen
@@ -18,6 +20,8 @@ FINAL = (WorkerStatus.COMPLETED, WorkerStatus.FAILED, WorkerStatus.STOPPED)
 
 
 class Step(TextChoices):
+    """What an active worker is doing."""
+
     PREPARING = "preparing", "preparing"  # the workspace is being made
     EXECUTING = "executing", "executing"  # a chunk's executor runs
     REVIEWING = "reviewing", "reviewing"  # the chunk's result is under review
@@ -32,6 +36,8 @@ class Wish(TextChoices):
 
 
 class ChunkOutcome(TextChoices):
+    """What has become of a chunk of a worker's plan."""
+
     PENDING = "pending", "To come"  # not begun
     RUNNING = "running", "Running"  # an attempt has been opened
     PASSED = "passed", "Passed"  # an attempt was executed and passed its review
@@ -40,6 +46,8 @@ class ChunkOutcome(TextChoices):
 
 
 class AttemptStatus(TextChoices):
+    """How a try at a chunk goes, or went."""
+
     RUNNING = "running", "Running"  # executing or under review
     PASSED = "passed", "Passed"  # executed, and its review passed
     FAILED = "failed", "Failed"  # charged against the chunk's allowed attempts
@@ -48,6 +56,8 @@ class AttemptStatus(TextChoices):
 
 
 class NodeStatus(TextChoices):
+    """Whether a machine takes work."""
+
     ONLINE = "online", "Online"  # heartbeats arrive
     DRAINING = "draining", "Draining"  # takes no new work
     OFFLINE = "offline", "Offline"  # unregistered, or silent for longer than it may be
@@ -58,29 +68,31 @@ class Reason(TextChoices):
 
     CHUNK_FAILED = "chunk_failed", "A chunk failed"  # on-failure "stop" and a chunk that failed for good
     CHUNKS_FAILED = "chunks_failed", "Some chunks failed"  # on-failure "continue" and at least one failed chunk
-    PREPARATION_FAILED = "preparation_failed", "The workspace could not be prepared"
+    PREPARATION_FAILED = "preparation_failed", "The workspace could not be prepared"  # the copy or the setup command
     RUNNER_LOST = "runner_lost", "The runner died too often"  # more than MAX_RESCUES lost attempts
     NODE_LOST = "node_lost", "The node was lost"  # no other node may take the work
-    LAUNCH_FAILED = "launch_failed", "The runner could not be started"
+    LAUNCH_FAILED = "launch_failed", "The runner could not be started"  # the launcher refused
     INTERNAL_ERROR = "internal_error", "Internal error"  # a defect of ours; the log of the node says more
-    STOPPED = "stopped", "Stopped by a person"
-    REQUEUED = "requeued", "Put back into the queue"
+    STOPPED = "stopped", "Stopped by a person"  # Stop was pressed
+    REQUEUED = "requeued", "Put back into the queue"  # Requeue was pressed; an entry of the queue continues it
 
 
 MAX_RESCUES = 3  # lost attempts of one worker before it fails
 
 
 class EventKind(TextChoices):
+    """What an event of the outbox tells."""
+
     QUEUE_UPDATED = "queue_updated"  # an entry was added, moved or removed; the queue paused or resumed
     WORKER_STARTED = "worker_started"  # accepted into a slot, or claimed by its node
     WORKER_PROGRESS = "worker_progress"  # a step, a chunk's outcome, output, a wish
-    WORKER_PAUSED = "worker_paused"
-    WORKER_RESUMED = "worker_resumed"
-    WORKER_ATTENTION = "worker_attention"
-    WORKER_COMPLETED = "worker_completed"
-    WORKER_FAILED = "worker_failed"
-    WORKER_STOPPED = "worker_stopped"
-    NODE_ONLINE = "node_online"
-    NODE_DRAINING = "node_draining"
-    NODE_OFFLINE = "node_offline"
+    WORKER_PAUSED = "worker_paused"  # its whole tree is frozen
+    WORKER_RESUMED = "worker_resumed"  # its tree goes on
+    WORKER_ATTENTION = "worker_attention"  # it waits for a person
+    WORKER_COMPLETED = "worker_completed"  # it ended well
+    WORKER_FAILED = "worker_failed"  # it ended with a reason
+    WORKER_STOPPED = "worker_stopped"  # a person ended it, or put it back into the queue
+    NODE_ONLINE = "node_online"  # it has registered, or is heard again
+    NODE_DRAINING = "node_draining"  # it takes no new work
+    NODE_OFFLINE = "node_offline"  # it has said goodbye, or is silent
     SETTINGS_CHANGED = "settings_changed"  # the limit of workers

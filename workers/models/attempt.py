@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from specs.fields import CleanTextField
+from workers.errors import StaleTransition
 from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import Worker
@@ -84,7 +85,10 @@ class Attempt(models.Model):
 
     @unit_of_work
     def close(self, worker: Worker, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
-        """End the attempt as `status` and leave its chunk as `outcome`; facts: reason, message, exit_code, findings."""
+        """End the attempt as `status` and leave its chunk as `outcome`; facts: reason, message, exit_code, findings.
+
+        Raises StaleTransition when it has ended otherwise.
+        """
         lost = status == AttemptStatus.LOST
         worker.own(
             passed=worker.passed + (outcome == ChunkOutcome.PASSED),
@@ -92,12 +96,13 @@ class Attempt(models.Model):
             rescues=worker.rescues + lost,
         )
         now = timezone.now()
-        self._change(status=status, finished_at=now, **facts)
+        self._change(from_status=(AttemptStatus.RUNNING, status), status=status, finished_at=now, **facts)
         self.chunk.settle(outcome, now)
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, outcome=status, chunk=self.chunk.ordinal)
 
-    def _change(self, **changes: Any) -> None:
-        Attempt.objects.filter(pk=self.pk).update(**changes)
+    def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:
+        if not Attempt.objects.filter(pk=self.pk, status__in=from_status).update(**changes):
+            raise StaleTransition(f"{self} has already ended.")
         assign(self, changes)
 
     @property

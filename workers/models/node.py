@@ -54,9 +54,16 @@ class Node(models.Model):
 
     @unit_of_work
     def heartbeat(self, load: float, memory: float) -> bool:
-        """Report in. False when another process speaks for this node: then the caller must let go."""
+        """Report in. False when another process speaks for this node: then the caller must let go.
+
+        A node that was silent and taken for lost is online again.
+        """
         mine = Node.objects.filter(pk=self.pk, instance=self.instance)
-        return bool(mine.update(last_seen=Now(), load=load, memory=memory))
+        if not mine.update(last_seen=Now(), load=load, memory=memory):
+            return False
+        if mine.filter(status=NodeStatus.OFFLINE).update(status=NodeStatus.ONLINE):
+            emit(EventKind.NODE_ONLINE, node=self.name)
+        return True
 
     @unit_of_work
     def drain(self) -> None:

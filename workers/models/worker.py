@@ -165,6 +165,15 @@ class Worker(models.Model):
             return None
         return cls.objects.select_related("project", "node").get(pk=pk)
 
+    def read_wish(self) -> Wish:
+        """What people want now. Raises Fenced for an owner that was overtaken."""
+        self.desired, self.desired_by, epoch = Worker.objects.values_list("desired", "desired_by", "epoch").get(
+            pk=self.pk
+        )
+        if epoch != self.epoch:
+            raise Fenced
+        return Wish(self.desired)
+
     def own(self, **changes: Any) -> None:
         """Write as the owner, within a unit of work. Raises Fenced when the epoch or the worker has moved on."""
         if not Worker.objects.filter(pk=self.pk, epoch=self.epoch, status__in=OWNED).update(**changes):
@@ -212,7 +221,7 @@ class Worker(models.Model):
         self._end(WorkerStatus.STOPPED, EventKind.WORKER_STOPPED, reason, error)
 
     def _end(self, status: WorkerStatus, kind: EventKind, reason: str, error: str) -> None:
-        sources = (WorkerStatus.IDLE, *OWNED) if status == WorkerStatus.STOPPED else ACTIVE
+        sources = OWNED if status == WorkerStatus.COMPLETED else ACTIVE
         now = timezone.now()
         ends: dict[str, Any] = {"slot": None, "completed_at": now, "reason": reason, "error": error, "attention": ""}
         if self._become(status, sources, lease_until=None, **ends):

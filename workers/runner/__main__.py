@@ -7,6 +7,7 @@ from workers.runner import launcher
 
 
 def main() -> int:
+    """Be what the command line says; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -P -m workers.runner")
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("launcher", help="start runners on request; parent of all runners of a node")
