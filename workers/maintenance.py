@@ -187,6 +187,8 @@ class Caretaker:
             except DatabaseError as error:
                 logger.warning("The database does not answer: %s", error)
                 connection.close()
+            except Exception:
+                logger.exception("The caretaker goes on after this")  # without it, nothing is found any more
             self._end.wait(TICK_SECONDS)
         connection.close()
 
