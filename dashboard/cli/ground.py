@@ -31,8 +31,8 @@ def configuration() -> "Config":
         found = config.load()
     except ValidationError as error:
         raise BadInput("\n  ".join(_setting(item["loc"], item["msg"]) for item in error.errors())) from error
-    _check_url("DATABASE_URL", found.database_url, DATABASES, "postgresql://user:password@host/name")
-    _check_url("REDIS_URL", found.redis_url, REDIS, "redis://host:6379/0")
+    _check_url("DATABASE_URL", found.database_url, DATABASES, "a PostgreSQL: postgresql://user:password@host/name")
+    _check_url("REDIS_URL", found.redis_url, REDIS, "a Redis: redis://host:6379/0")
     if found.database_url.startswith("sqlite:") and not found.database_url.startswith("sqlite:///"):
         raise BadInput(
             "DATABASE_URL: an SQLite address is sqlite:/// and an absolute path: sqlite:////srv/yard.sqlite3"
@@ -112,9 +112,11 @@ def redis_version(url: str) -> str:
             version = str(connection.info("server")["redis_version"])
     except (redis.RedisError, ValueError, OSError) as error:
         place = _without_password(url)
-        raise Refused(f"REDIS_URL: the Redis at {place} does not answer: {error}. Unset it to use our own.") from error
+        reason = str(error).rstrip(".")
+        raise Refused(f"REDIS_URL: the Redis at {place} does not answer: {reason}. Unset it to use our own.") from error
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
-        raise Refused(f"REDIS_URL: that is Redis {version}; it must be at least 6.2. Unset it to use our own.")
+        oldest = ".".join(map(str, OLDEST_REDIS))
+        raise Refused(f"REDIS_URL: that is Redis {version}; it must be at least {oldest}. Unset it to use our own.")
     return version
 
 
@@ -137,7 +139,7 @@ def _setting(place: tuple[int | str, ...], message: str) -> str:
     return f"{name if name.isupper() else 'SPECYARD_' + name.upper()}: {message}"
 
 
-def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> None:
+def _check_url(name: str, url: str, schemes: tuple[str, ...], wanted: str) -> None:
     if not url:
         return
     try:
@@ -146,7 +148,7 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> N
     except ValueError:
         known = False
     if not known:
-        raise BadInput(f"{name}: not an address of {' or '.join(schemes[:2])}. For example: {example}")
+        raise BadInput(f"{name}: this is no address that we can use. Give that of {wanted}")
 
 
 def _check_owner(path: Path, name: str) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 30.0
 NODE_SECONDS = 15.0  # the node interrupts its runners within 10 s, then its Celery ends
 END_SECONDS = 5.0
+ENDING = "\nEnding: running chunks are interrupted and go on at the next start. Ctrl-C once more forces it."
 FORK = sys.platform == "linux"  # elsewhere a fork that goes on without exec is not safe
 PYTHON = [sys.executable, "-P", "-m"]
 
@@ -103,7 +104,7 @@ class Services:
 
         The node is killed rather than asked to end, which would interrupt its runners; the new one adopts them.
         """
-        left = state.read(self.config.data / "up.json").children or {}
+        left = state.read(self.config.data / "up.json").children
         lives = {name: record for name, record in left.items() if record.lives}
         if not lives:
             return
@@ -119,7 +120,7 @@ class Services:
         try:
             pid = launcher.ping(self.config.launcher_socket)["pid"]
         except launcher.NoLauncher:
-            left = (state.read(self.config.data / "up.json").children or {}).get("launcher")
+            left = state.read(self.config.data / "up.json").children.get("launcher")
             if left:
                 processes.kill(left.pid, left.identity)  # it lives and does not answer; its runners stay
             self._add("launcher", self._run_launcher)
@@ -256,11 +257,11 @@ class Services:
         if not self._children:
             return
         begun = time.monotonic()
-        say("\nEnding: running chunks are interrupted and go on at the next start. Ctrl-C once more forces it.")
+        say(ENDING if self._supervisor.asked else "\nEnding what has started.")
         for name, number, seconds in (
             ("node", signal.SIGTERM, NODE_SECONDS),
             ("web", signal.SIGTERM, END_SECONDS),
-            ("valkey", signal.SIGTERM, END_SECONDS),
+            ("valkey", signal.SIGKILL, END_SECONDS),  # it keeps nothing, and its farewell takes a second
         ):
             if name in self._children:
                 self._supervisor.end(self._children[name], number, seconds)

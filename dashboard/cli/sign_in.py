@@ -8,6 +8,10 @@ def command() -> None:
     """Print another link that signs the owner in, once and within 10 minutes.
 
     Whoever may read the data directory or the database may sign in.
+
+    \b
+    Example:
+      specyard sign-in
     """
     from dashboard.cli import application, ground, state
 

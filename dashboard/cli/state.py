@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class State:
 
     pid: int = 0
     address: str = ""
-    children: dict[str, Record] | None = None
+    children: dict[str, Record] = field(default_factory=dict)
 
 
 def lock(path: Path) -> TextIOWrapper:

@@ -1,0 +1,60 @@
+"""`specyard web` and `specyard node`: the parts of a fleet, each by itself."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import alive
+from tests.support.wait import until
+from tests.up.support import NODE, Up, get, python, run
+
+START = """
+from queue_app import dispatch
+from specs.models import Spec
+dispatch.enqueue(Spec.objects.get(), by="tests")
+dispatch.fill_slots()
+"""
+STATUS = "from workers.models import Worker; print(*Worker.objects.values_list('status', flat=True))"
+
+
+@pytest.fixture
+def fleet(start: Callable[..., Up], own_redis: str) -> tuple[Up, Up]:
+    """A web server and a node on one database and one Redis."""
+    web = start("web", REDIS_URL=own_redis)
+    web.hears("Sign in")
+    node = start("node", REDIS_URL=own_redis).is_ready()
+    return web, node
+
+
+def test_a_fleet_serves_pages_and_runs_a_spec(
+    fleet: tuple[Up, Up], environment: dict[str, str], own_redis: str, tmp_path: Path
+) -> None:
+    web, node = fleet
+    link = web.link
+    assert get(link) == (302, "/workers")
+    assert f"Node {NODE} is ready" in node.output
+    spec = tmp_path / "small" / "spec.yaml"
+    spec.parent.mkdir()
+    spec.write_text(json.dumps({"title": "Small", "chunks": [{"title": "One", "params": {"run": "true"}}]}))
+    there = {**environment, "REDIS_URL": own_redis}
+    assert run(there, "import", str(spec)).returncode == 0
+    python(there, START)
+    until(lambda: python(there, STATUS) == "completed", what="the worker completes")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_node_and_a_web_server_end_on_request(fleet: tuple[Up, Up], number: int) -> None:
+    web, node = fleet
+    everybody = node.everybody()
+    assert node.interrupt(number) == 0
+    assert not any(map(alive, everybody))
+    assert web.interrupt(number) == 0
+
+
+def test_a_web_server_without_its_redis_is_refused(environment: dict[str, str]) -> None:
+    refused = run({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, "web")
+    assert refused.returncode == 1
+    assert "REDIS_URL" in refused.stderr
