@@ -42,7 +42,9 @@ class Board:
         A first change is due at once, the next one of the same region PACE after that.
         """
         topics = self.topics
-        changes = whole(topics) if found.gap else {region for one in found.changes for region in changed(one)}
+        changes = {region for change in found.changes for region in changed(change, topics)}
+        if found.gap:
+            changes = whole(topics)
         for region in changes | self._take_again(now):
             if _is_shown(region, topics):
                 self._due.setdefault(region, max(now, self._drawn_at.get(region, 0.0) + PACE))

@@ -1,19 +1,23 @@
 """Drawing regions: from names in the table of topics to HTML that htmx puts into the page."""
 
+import functools
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from dashboard.live.topics import Region
-from dashboard.pages import fragments
+from dashboard.pages import fragments, spec_fragments
 from dashboard.pages.cards import LINGER
 from dashboard.pages.fragments import Fragment
 from queue_app.models import WorkerQueue
+from specs.models import Spec
 from workers.models import Worker
 from workers.states import FINAL
 
@@ -38,7 +42,8 @@ def draw(regions: Collection[Region]) -> dict[Region, Drawn]:
     drawn = {}
     for region, build in _builders(regions):
         try:
-            drawn[region] = Drawn(partial(build()), AGAIN_IN.get(region.name, _never)(region))
+            html = "".join(map(partial, build()))
+            drawn[region] = Drawn(html, AGAIN_IN.get(region.name, _never)(region))
         except DatabaseError:
             raise  # the caller tries again
         except Exception:
@@ -51,19 +56,6 @@ def partial(fragment: Fragment) -> str:
     return f'<hx-partial hx-target="#{fragment.target}" hx-swap="outerMorph">{fragment.render()}</hx-partial>'
 
 
-def _builders(regions: Collection[Region]) -> Iterator[tuple[Region, Callable[[], Fragment]]]:
-    numbers = {region.number for region in regions if region.name in OF_A_WORKER}
-    workers = Worker.objects.select_related("project", "node", "spec").in_bulk(numbers) if numbers else {}
-    cards = [region.number for region in regions if region.name == "card"]
-    for fragment in fragments.cards(cards) if cards else ():
-        yield Region("card", fragment.context.worker.pk), lambda fragment=fragment: fragment
-    for region in regions:
-        if region.name in SHARED:
-            yield region, SHARED[region.name]
-        elif worker := workers.get(region.number):
-            yield region, lambda build=OF_A_WORKER[region.name], worker=worker: build(worker)
-
-
 SHARED: dict[str, Callable[[], Fragment]] = {
     "nav": fragments.nav,
     "status": fragments.status_line,
@@ -73,12 +65,54 @@ SHARED: dict[str, Callable[[], Fragment]] = {
     "active": fragments.active,
     "queue": fragments.queue_panel,
     "finished": fragments.finished,
+    "newest": spec_fragments.newest_finished,
 }
 OF_A_WORKER: dict[str, Callable[[Worker], Fragment]] = {
     "head": fragments.worker_head,
     "facts": fragments.worker_facts,
     "timeline": fragments.worker_timeline,
 }
+OF_A_SPEC: dict[str, Callable[[Spec], Fragment]] = {
+    "spec_head": spec_fragments.spec_head,
+    "spec_work": spec_fragments.spec_work,
+}
+Build = Callable[[], Iterable[Fragment]]
+
+
+def _builders(regions: Collection[Region]) -> Iterator[tuple[Region, Build]]:
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for region in regions:
+        numbers[region.name].add(region.number)
+    yield from _parts(numbers)
+    for name in numbers.keys() & SHARED.keys():
+        yield Region(name), _single(SHARED[name])
+    if Region("spec_rows") in regions:
+        yield Region("spec_rows"), spec_fragments.spec_rows
+    yield from _of_one(OF_A_WORKER, numbers, Worker.objects.select_related("project", "node", "spec"))
+    yield from _of_one(OF_A_SPEC, numbers, Spec.objects.select_related("project"))
+
+
+def _parts(numbers: Mapping[str, set[int]]) -> Iterator[tuple[Region, Build]]:
+    """Those of which there are many: read together, drawn one by one."""
+    for card in fragments.cards(numbers["card"]) if numbers["card"] else ():
+        yield Region("card", card.context.worker.pk), _single(lambda card=card: card)
+    for row in spec_fragments.spec_rows(list(numbers["spec_row"])) if numbers["spec_row"] else ():
+        yield Region("spec_row", row.context.spec.pk), _single(lambda row=row: row)
+
+
+def _of_one(
+    builders: Mapping[str, Callable[[Any], Fragment]], numbers: Mapping[str, set[int]], objects: QuerySet[Any]
+) -> Iterator[tuple[Region, Build]]:
+    """Those of a worker or a spec that exists; each object is read once."""
+    wanted = [(name, number) for name in builders for number in numbers.get(name, ())]
+    found = objects.in_bulk({number for _, number in wanted}) if wanted else {}
+    for name, number in wanted:
+        if number in found:
+            yield Region(name, number), _single(functools.partial(builders[name], found[number]))
+
+
+def _single(build: Callable[[], Fragment]) -> Build:
+    return lambda: [build()]
 
 
 def _never(region: Region) -> None:

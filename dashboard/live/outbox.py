@@ -20,6 +20,12 @@ class Change:
     data: dict[str, Any]
 
     @property
+    def spec_id(self) -> int | None:
+        """The spec that it is about, when it says so."""
+        found = self.data.get("spec")
+        return found if isinstance(found, int) else None
+
+    @property
     def only_output(self) -> bool:
         """Whether nothing happened but that a worker wrote something."""
         return self.kind == EventKind.WORKER_PROGRESS and "log_bytes" in self.data

@@ -4,6 +4,7 @@ A *topic* is what a page shows ("workers", "worker:12"); a *region* is one eleme
 """
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,38 +57,61 @@ SHOWN = {
     "everywhere": Shown(("nav", "status")),
     "workers": Shown(("meter", "controls", "capacity", "active", "queue", "finished"), parts=("card",)),
     "worker": Shown(("head", "facts", "timeline"), numbered=True),
+    "specs": Shown(("spec_rows",), parts=("spec_row",)),
+    "spec": Shown(("spec_head", "spec_work"), numbered=True),
+    "history": Shown(("newest",)),
 }
 
 # A part and what it lies in. Sending one makes what was sent of the other uncertain.
-INSIDE = {"card": "active"}
+INSIDE = {"card": "active", "spec_row": "spec_rows"}
 
-_SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue")
-_NODES = ("status", "capacity", "queue")
-_OF_ITS_PAGE = SHOWN["worker"].whole
+# Whose the regions are that are not everybody's.
+OF_A_WORKER = {"card", "head", "facts", "timeline"}
+OF_A_SPEC = {"spec_row", "spec_head", "spec_work"}
+OF_EACH_SPEC = {"landing": "spec_head"}  # changes for all specs at once: where they would land
+
+_SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing")
+_NODES = ("status", "capacity", "queue", "landing")
+_WORKER = ("head", "facts", "timeline")
+_SPEC = ("spec_row", "spec_head")
+_END = (*_SLOTS, "finished", "newest", *_WORKER, *_SPEC, "spec_work")
 CHANGES: dict[str, tuple[str, ...]] = {
-    EventKind.QUEUE_UPDATED: ("status", "capacity", "queue"),
-    EventKind.WORKER_STARTED: (*_SLOTS, *_OF_ITS_PAGE),
-    EventKind.WORKER_PROGRESS: ("meter", "controls", "card", *_OF_ITS_PAGE),
-    EventKind.WORKER_PAUSED: ("meter", "controls", "active", *_OF_ITS_PAGE),
-    EventKind.WORKER_RESUMED: ("meter", "controls", "active", *_OF_ITS_PAGE),
-    EventKind.WORKER_ATTENTION: ("nav", "meter", "active", *_OF_ITS_PAGE),
-    EventKind.WORKER_COMPLETED: (*_SLOTS, "finished", *_OF_ITS_PAGE),
-    EventKind.WORKER_FAILED: (*_SLOTS, "finished", *_OF_ITS_PAGE),
-    EventKind.WORKER_STOPPED: (*_SLOTS, "finished", *_OF_ITS_PAGE),
+    EventKind.QUEUE_UPDATED: ("status", "capacity", "queue", "landing", *_SPEC),
+    EventKind.WORKER_STARTED: (*_SLOTS, *_WORKER, *_SPEC),
+    EventKind.WORKER_PROGRESS: ("meter", "controls", "card", *_WORKER),
+    EventKind.WORKER_PAUSED: ("meter", "controls", "active", *_WORKER),
+    EventKind.WORKER_RESUMED: ("meter", "controls", "active", *_WORKER),
+    EventKind.WORKER_ATTENTION: ("nav", "meter", "active", *_WORKER),
+    EventKind.WORKER_COMPLETED: _END,
+    EventKind.WORKER_FAILED: _END,
+    EventKind.WORKER_STOPPED: _END,
     EventKind.NODE_ONLINE: _NODES,
     EventKind.NODE_DRAINING: _NODES,
     EventKind.NODE_OFFLINE: _NODES,
     EventKind.SETTINGS_CHANGED: _SLOTS,
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
-OF_ONE_WORKER = {"card", *_OF_ITS_PAGE}
 
 
-def changed(change: Change) -> list[Region]:
-    """The regions that look different after the change."""
-    names = OUTPUT if change.only_output else CHANGES[change.kind]
-    worker = change.worker_id or 0
-    return [Region(name, worker if name in OF_ONE_WORKER else 0) for name in names]
+def changed(change: Change, topics: Collection[Topic]) -> set[Region]:
+    """The regions of these topics that look different after the change."""
+    found: set[Region] = set()
+    for name in OUTPUT if change.only_output else CHANGES[change.kind]:
+        found.update(_regions(name, change, topics))
+    return {region for region in found if any(topic.shows(region) for topic in topics)}
+
+
+def _regions(name: str, change: Change, topics: Collection[Topic]) -> Iterable[Region]:
+    if name in OF_A_WORKER:
+        return [Region(name, change.worker_id or 0)]
+    if name in OF_EACH_SPEC:
+        return [Region(OF_EACH_SPEC[name], topic.number) for topic in topics if topic.name == "spec"]
+    if name not in OF_A_SPEC:
+        return [Region(name)]
+    if change.spec_id is not None:
+        return [Region(name, change.spec_id)]
+    removed = change.data.get("action") == "removed"  # an entry is gone, and nobody says whose
+    return [Region(INSIDE[name])] if removed and name in INSIDE else []
 
 
 def parse(text: str) -> frozenset[Topic]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from dashboard import access
 from dashboard.pages.cards import ENDED, cards_of
 from dashboard.pages.page import show
+from dashboard.pages.spec_fragments import newest_finished
 from workers.models import Worker
 from workers.states import WorkerStatus
 
@@ -28,7 +29,8 @@ def index(request: HttpRequest) -> HttpResponse:
     rows, newer, older = _page(_filtered(status, project), request.GET)
     filters = {name: value for name, value in (("status", status), ("project", project)) if value}
     context = {"cards": cards_of(rows), "newer": newer, "older": older, "filters": filters, "statuses": STATUSES}
-    return show(request, "history/index.html", context, section="history")
+    context["newest"] = newest_finished()
+    return show(request, "history/index.html", context, section="history", topic="history")
 
 
 def _filtered(status: str, project: str) -> QuerySet[Worker]:

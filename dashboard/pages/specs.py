@@ -1,7 +1,6 @@
 """Specs: the list, one spec with its two run buttons, and editing as YAML."""
 
 from http import HTTPStatus
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count
@@ -10,20 +9,16 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
-from dashboard.pages.cards import ENDED, Card, cards_of
-from dashboard.pages.choices import MOST_CHOICES, choices, choices_of
+from dashboard.pages import spec_fragments
+from dashboard.pages.choices import MOST_CHOICES, choices
 from dashboard.pages.page import explains_refusals, go, show
-from dashboard.pages.rows import landing
-from dashboard.pages.timelines import OUTCOME_LOOKS
 from queue_app import dispatch
 from specs import editing, limits
 from specs.errors import SpecInvalid
 from specs.models import Project, Spec
 from specs.text import slug
 from workers.models import Worker
-from workers.states import ChunkOutcome, Reason
 
-RUNS_SHOWN = 5
 TEMPLATE = """\
 title: What this achieves
 description: |
@@ -39,7 +34,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """The specs by project, with their state."""
     query, project = request.GET.get("q", "")[:200], request.GET.get("project", "")
     context = {"groups": choices(query, project), "query": query, "project": project, "most": MOST_CHOICES}
-    return show(request, "specs/index.html", context, section="specs")
+    return show(request, "specs/index.html", context, section="specs", topic="specs")
 
 
 @access.looking("GET", "HEAD", "DELETE")
@@ -48,26 +43,14 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "DELETE":
         return delete(request, pk)
     spec = access.get_spec(request.user, pk)
-    ended = Worker.objects.filter(ENDED, spec=spec).exclude(reason=Reason.REQUEUED)
-    runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
-    spec.size = spec.chunks.count()
-    chunks = _chunks(spec, runs[0] if runs else None)
-    context: dict[str, Any] = {"spec": spec, "chunks": chunks, "runs": runs, "choice": choices_of([spec])[0]}
-    context["landing"] = landing(spec)
-    return show(request, "specs/detail.html", context, section="specs")
-
-
-def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:
-    """The chunks with what each runs, and how it ended in the last run (matched by title)."""
-    outcomes = {title: ChunkOutcome(outcome) for _, title, outcome in last.plan} if last else {}
-    rows = []
-    for chunk in spec.chunks.all():
-        params = {name: value for name, value in chunk.params.items() if name != "run"}
-        review = chunk.review.get("command") or spec.project.review_command
-        look = OUTCOME_LOOKS[outcomes.get(chunk.title, ChunkOutcome.PENDING)]
-        run = chunk.params.get("run", "")
-        rows.append({"chunk": chunk, "run": run, "params": params, "review": review, "look": look})
-    return rows
+    head, work = spec_fragments.spec_head(spec), spec_fragments.spec_work(spec)
+    return show(
+        request,
+        "specs/detail.html",
+        {"spec": spec, "head": head, "work": work},
+        section="specs",
+        topic=f"spec:{pk}",
+    )
 
 
 @access.acting("DELETE")

@@ -3,6 +3,10 @@
 (() => {
   const body = document.body;
 
+  htmx.registerExtension("keep-open", { // what somebody has opened stays open
+    htmx_before_morph_attr: (element, { attrName }) => !(attrName === "open" && element.matches("details, dialog")),
+  });
+
   document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
     if (!body.dataset.grabbed) return;
     for (const task of tasks.filter((one) => one.target?.id === "queue")) tasks.splice(tasks.indexOf(task), 1);

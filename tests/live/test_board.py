@@ -2,11 +2,12 @@
 
 import pytest
 
+from dashboard.live import drawing
 from dashboard.live.board import PACE, Board
 from dashboard.live.drawing import Drawn
 from dashboard.live.outbox import Change, Look
 from dashboard.live.sockets import Socket
-from dashboard.live.topics import CHANGES, SHOWN, Region, Topic, changed, parse
+from dashboard.live.topics import CHANGES, INSIDE, OF_EACH_SPEC, SHOWN, Region, Topic, changed, parse
 from workers.states import EventKind
 
 QUEUE, NAV, ACTIVE, CARD = Region("queue"), Region("nav"), Region("active"), Region("card", 7)
@@ -137,7 +138,25 @@ def test_memory_does_not_grow_with_the_number_of_workers():
 @pytest.mark.parametrize("kind", EventKind.values)
 def test_every_kind_of_event_changes_regions_that_some_page_shows(kind):
     topics = [Topic(name, 7 if shown.numbered else 0) for name, shown in SHOWN.items()]
-    regions = changed(Change(kind, 7, {}))
-    assert regions
-    assert all(any(topic.shows(region) for topic in topics) for region in regions)
+    assert changed(Change(kind, 7, {"spec": 7}), topics)
+    assert changed(Change(kind, 7, {}), topics)
     assert set(CHANGES) == set(EventKind.values)
+
+
+def test_every_name_in_the_tables_is_a_region_of_some_page():
+    names = {name for shown in SHOWN.values() for name in (*shown.whole, *shown.parts)}
+    assert {name for changes in CHANGES.values() for name in changes} - set(OF_EACH_SPEC) <= names
+    assert {*INSIDE, *INSIDE.values(), *OF_EACH_SPEC.values()} <= names
+    assert names == {*drawing.SHARED, *drawing.OF_A_WORKER, *drawing.OF_A_SPEC, *INSIDE, *INSIDE.values()}
+
+
+def test_an_entry_that_is_removed_changes_the_list_of_specs():
+    assert changed(Change(EventKind.QUEUE_UPDATED, None, {"action": "removed"}), [Topic("specs")]) == {
+        Region("spec_rows")
+    }
+
+
+def test_what_happens_to_the_queue_changes_where_each_spec_would_land():
+    pages = [Topic("spec", 3), Topic("spec", 4)]
+    found = changed(Change(EventKind.QUEUE_UPDATED, None, {"spec": 3}), pages)
+    assert found == {Region("spec_head", 3), Region("spec_head", 4)}

@@ -180,3 +180,25 @@ async def test_who_signed_out_elsewhere_is_sent_to_the_sign_in_page(visit):
     page = await visit()
     await in_database(Session.objects.all().delete)
     await page.wait_for_url("**/sign-in*", timeout=15 * SECONDS)
+
+
+async def test_the_page_of_a_spec_follows_its_run_and_keeps_what_is_unfolded(visit):
+    accepted = await in_database(make.worker)
+    page = await visit(f"/specs/{accepted.spec_id}")
+    await expect(page.locator("h1 + .chip")).to_contain_text(f"worker {accepted.pk}")
+    await expect(page.get_by_role("button", name="Run All")).to_be_disabled()
+    await page.locator(".chunk-table summary").first.click()
+    await in_database(accepted.fail, "chunk_failed", "no")
+    await expect(page.locator(".runs")).to_contain_text("A chunk failed")
+    await expect(page.get_by_role("button", name="Run All")).to_be_enabled()
+    await expect(page.locator(".chunk-table details").first).to_have_attribute("open", "")
+
+
+async def test_the_history_offers_newer_results(visit):
+    worker = await running()
+    page = await visit("/history")
+    newer = page.get_by_text("Show newer results")
+    await expect(newer).to_be_hidden()
+    await in_database(worker.completed)
+    await newer.click()
+    await expect(page.locator("table")).to_contain_text(f"#{worker.pk}")

@@ -138,3 +138,38 @@ async def test_the_time_before_which_an_entry_must_not_start_passes(open_page, m
     page = await open_page("workers")
     assert "Not before" in page.regions["queue"]
     await page.until(lambda: "Not before" not in page.regions["queue"])
+
+
+async def test_the_page_of_a_spec_follows_its_runs(open_page):
+    spec = await in_database(make.spec)
+    page = await open_page(f"spec:{spec.pk}")
+    assert {f"spec-{spec.pk}-head", f"spec-{spec.pk}-work"} < set(page.regions)
+    await in_database(dispatch.pause_queue, "mira")
+    await in_database(dispatch.enqueue, spec, by="mira")
+    await page.until_shows(f"spec-{spec.pk}-head", "In the queue")
+    await in_database(WorkerQueue.objects.all().delete)
+    accepted = await in_database(make.worker, spec=spec)
+    await page.until_shows(f"spec-{spec.pk}-head", f"Running in worker {accepted.pk}")
+    await in_database(accepted.fail, "chunk_failed", "no")
+    await page.until_shows(f"spec-{spec.pk}-work", "A chunk failed")
+
+
+async def test_the_list_of_specs_follows_each_of_them(open_page):
+    spec, other = await in_database(make.spec), await in_database(make.spec)
+    await in_database(dispatch.pause_queue, "mira")
+    page = await open_page("specs")
+    assert {f"spec-{spec.pk}", f"spec-{other.pk}"} < set(page.regions)
+    page.messages.clear()
+    entry = await in_database(dispatch.enqueue, spec, by="mira")
+    await page.until_shows(f"spec-{spec.pk}", "In the queue")
+    assert not any(f"spec-{other.pk}" in message for message in page.messages)
+    await in_database(dispatch.remove, entry.pk, "mira")
+    await page.until_shows(f"spec-{spec.pk}", "Never run")
+
+
+async def test_the_history_learns_that_a_worker_has_ended(open_page):
+    worker, _ = await in_database(running)
+    page = await open_page("history")
+    assert 'data-newest="0"' in page.regions["newest-finished"]
+    await in_database(worker.completed)
+    await page.until_shows("newest-finished", f'data-newest="{worker.pk}"')

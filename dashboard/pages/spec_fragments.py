@@ -1,0 +1,65 @@
+"""The regions of the pages about specs and of the history that change while somebody looks; see `fragments`."""
+
+from typing import Any
+
+from django.db.models import Count
+
+from dashboard.pages.cards import ENDED, Card, cards_of
+from dashboard.pages.choices import Choice, choices_of
+from dashboard.pages.fragments import Fragment
+from dashboard.pages.rows import landing
+from dashboard.pages.timelines import OUTCOME_LOOKS
+from specs.models import Spec
+from workers.models import Worker
+from workers.states import ChunkOutcome, Reason
+
+RUNS_SHOWN = 5
+MOST_REFRESHED = 500  # rows of the list of specs that a returning page gets
+
+
+def spec_head(spec: Spec) -> Fragment:
+    """Title and state of a spec, its two run buttons, and where it would land."""
+    context = {"spec": spec, "choice": _choices([spec.pk])[0], "landing": landing(spec)}
+    return Fragment(f"spec-{spec.pk}-head", "specs/_head.html", context)
+
+
+def spec_work(spec: Spec) -> Fragment:
+    """Chunks, past runs and settings of a spec."""
+    ended = Worker.objects.filter(ENDED, spec=spec).exclude(reason=Reason.REQUEUED)
+    runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
+    context = {"spec": spec, "chunks": _chunks(spec, runs[0] if runs else None), "runs": runs}
+    return Fragment(f"spec-{spec.pk}-work", "specs/_work.html", context)
+
+
+def spec_row(choice: Choice) -> Fragment:
+    """One spec in the list of all."""
+    return Fragment(f"spec-{choice.spec.pk}", "specs/_row.html", choice)
+
+
+def spec_rows(spec_ids: list[int] | None = None) -> list[Fragment]:
+    """These specs in the list of all; without ids as many as a page may show."""
+    return [spec_row(choice) for choice in _choices(spec_ids)]
+
+
+def newest_finished() -> Fragment:
+    """A mark in the history: which worker ended last."""
+    last = Worker.objects.filter(ENDED).order_by("-completed_at", "-pk").values_list("pk", flat=True).first()
+    return Fragment("newest-finished", "history/_newest.html", {"newest": last or 0})
+
+
+def _choices(spec_ids: list[int] | None) -> list[Choice]:
+    specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
+    return choices_of(list(specs[:MOST_REFRESHED] if spec_ids is None else specs.filter(pk__in=spec_ids)))
+
+
+def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:
+    """The chunks with what each runs, and how it ended in the last run (matched by title)."""
+    outcomes = {title: ChunkOutcome(outcome) for _, title, outcome in last.plan} if last else {}
+    rows = []
+    for chunk in spec.chunks.all():
+        params = {name: value for name, value in chunk.params.items() if name != "run"}
+        review = chunk.review.get("command") or spec.project.review_command
+        look = OUTCOME_LOOKS[outcomes.get(chunk.title, ChunkOutcome.PENDING)]
+        run = chunk.params.get("run", "")
+        rows.append({"chunk": chunk, "run": run, "params": params, "review": review, "look": look})
+    return rows
