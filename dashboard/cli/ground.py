@@ -96,7 +96,11 @@ def listen(config: "Config") -> socket.socket:
 
 def address(listener: socket.socket) -> str:
     """Where a browser on this machine finds the listener."""
-    host, port = listener.getsockname()[:2]
+    return shown(*listener.getsockname()[:2])
+
+
+def shown(host: str, port: int) -> str:
+    """An address for a browser on this machine; one that means "everywhere" becomes the loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -21,5 +21,5 @@ def command() -> None:
 
     with application.database():
         path = signin.create_link(signin.owner())
-    address = state.read(config.data / "up.json").address or f"http://{config.host}:{config.port}"
+    address = state.read(config.data / "up.json").address or ground.shown(config.host, config.port)
     click.echo(address + path)

@@ -2,6 +2,9 @@
 
 import json
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,3 +61,25 @@ def test_a_web_server_without_its_redis_is_refused(environment: dict[str, str]) 
     refused = run({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, "web")
     assert refused.returncode == 1
     assert "REDIS_URL" in refused.stderr
+
+
+def test_health_tells_a_living_web_server_and_node_from_dead_ones(
+    start: Callable[..., Up], own_redis: str, environment: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    there = {**environment, "REDIS_URL": own_redis, "SPECYARD_PORT": port}
+    assert [health(there, what) for what in ("web", "node")] == [1, 1]
+    web = start("web", REDIS_URL=own_redis, SPECYARD_PORT=port)
+    web.hears("Sign in")
+    node = start("node", REDIS_URL=own_redis).is_ready()
+    assert [health(there, what) for what in ("web", "node")] == [0, 0]
+    web.interrupt()
+    node.interrupt()
+    assert [health(there, what) for what in ("web", "node")] == [1, 1]
+
+
+def health(environment: dict[str, str], what: str) -> int:
+    """The exit code of the container's health check."""
+    command = [sys.executable, "-P", "-m", "dashboard.cli.health", what]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False).returncode
