@@ -10,6 +10,7 @@ from dashboard.pages import words
 from dashboard.pages.cards import ACTIVE, ENDED
 from queue_app.models import WorkerQueue
 from specs.models import Spec
+from specs.text import clean
 from workers.models import Worker
 from workers.states import WorkerStatus
 
@@ -40,7 +41,7 @@ def choices(query: str = "", project: str = "", keep: Sequence[int] = ()) -> lis
     """The specs by project, found by title, key or project, and those to `keep`: a constant number of queries."""
     specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
     found = Q(project__name=project) if project else Q()
-    for word in query.split()[:8]:
+    for word in clean(query).split()[:8]:
         found &= Q(title__icontains=word) | Q(project__name__icontains=word) | Q(key__icontains=word)
     if found:
         specs = specs.filter(found | Q(pk__in=keep))

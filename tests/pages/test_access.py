@@ -159,3 +159,9 @@ def test_what_does_not_exist_is_explained(viewer):
 
 def test_a_viewer_reads_why_a_form_is_not_shown(viewer):
     assert "Only operators may do this" in viewer.get("/projects/new").content.decode()
+
+
+@pytest.mark.parametrize("number", ["0", "9223372036854775808", "9" * 40])
+@pytest.mark.parametrize("path", ["/workers/{}", "/specs/{}", "/attempts/{}/log", "/projects/{}"])
+def test_a_number_that_no_database_holds_is_not_found(operator, path, number):
+    assert operator.get(path.format(number)).status_code == 404
