@@ -23,7 +23,7 @@ from django.utils import timezone
 from workers import engine, publisher
 from workers.errors import StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
-from workers.models.worker import LEASE
+from workers.models.worker import IS_ACTIVE, LEASE
 from workers.runner.executors import registry
 from workers.signals import slots_may_be_free
 from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, WorkerStatus
@@ -35,6 +35,8 @@ HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 EVENTS_KEPT = timedelta(days=7)
+PRUNE_SECONDS = 60.0
+PRUNED_AT_ONCE = 10_000  # events; others wait for the database as long as that takes
 DRAIN_SECONDS = 12.0
 
 
@@ -76,7 +78,7 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
     """
     late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
     waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
-    rows = Worker.objects.filter(waiting, node=node, node__instance=node.instance).values_list("pk", "epoch", "status")
+    rows = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance).values_list("pk", "epoch", "status")
     mine = engine.owned.all()
     return [
         (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)
@@ -105,13 +107,14 @@ def find_silent() -> None:
 
 
 def _abandoned() -> "QuerySet[Worker]":
-    over = Worker.objects.filter(status__in=OWNED, lease_until__lt=Now() - LEASE_GRACE)
-    return over.filter(node__status=NodeStatus.OFFLINE, node__last_seen__lt=Now() - LEASE_GRACE)
+    over = Now() - LEASE_GRACE
+    held = Q(status=WorkerStatus.IDLE, created_at__lt=over) | Q(status__in=OWNED, lease_until__lt=over)
+    return Worker.objects.filter(IS_ACTIVE, held, node__status=NodeStatus.OFFLINE, node__last_seen__lt=over)
 
 
 def give_up(worker: Worker) -> None:
     """Take a worker from a node that is gone, and end it: its workspace is out of reach."""
-    taken = Worker.adopt(worker.pk, worker.epoch)
+    taken = worker if worker.status == WorkerStatus.IDLE else Worker.adopt(worker.pk, worker.epoch)
     if taken is None:
         return
     try:
@@ -128,9 +131,12 @@ def _give_up(worker: Worker) -> None:
     worker.fail(Reason.NODE_LOST, f"The node {worker.node.name} went silent.")
 
 
+@unit_of_work
 def prune_events() -> int:
-    """Forget events that no page can still ask for. Gives how many."""
-    count, _ = Event.objects.filter(at__lt=timezone.now() - EVENTS_KEPT).delete()
+    """Forget the oldest events that no page can still ask for, PRUNED_AT_ONCE at most. Gives how many."""
+    old = Event.objects.filter(at__lt=timezone.now() - EVENTS_KEPT).order_by("seq").values_list("seq", flat=True)
+    seqs = list(old[:PRUNED_AT_ONCE])
+    count, _ = Event.objects.filter(seq__lte=seqs[-1]).delete() if seqs else (0, {})
     return count
 
 
@@ -145,6 +151,7 @@ class Caretaker:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
         self._next_heartbeat = 0.0
+        self._next_pruning = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -160,6 +167,9 @@ class Caretaker:
                 self.step_down()
                 return
             find_silent()
+        if now >= self._next_pruning:
+            self._next_pruning = now + PRUNE_SECONDS
+            prune_events()
         if not engine.owned.draining.is_set():
             take_up(self.node)
             slots_may_be_free.send(Caretaker)

@@ -1,0 +1,323 @@
+"""The safety nets of a node: heartbeats, leases, lost messages, silent nodes, and the loop that carries them."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from queue_app import dispatch
+from queue_app.models import WorkerQueue
+from tests.support import make, processes
+from tests.support.driving import leftovers, now, outcomes
+from tests.support.wait import until
+from workers import engine, maintenance
+from workers.maintenance import Caretaker
+from workers.models import Attempt, Event, Node, Worker, latest_seq
+from workers.states import AttemptStatus, NodeStatus, Reason, WorkerStatus
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_AGO = timedelta(minutes=10)
+
+
+class Pool(ThreadPoolExecutor):
+    """As the engine's own, but its threads leave no connection to the tests' database behind."""
+
+    def submit(self, job: Callable[..., Any], /, *arguments: Any, **fields: Any) -> "Future[Any]":
+        def work() -> None:
+            try:
+                job(*arguments, **fields)
+            finally:
+                connection.close()
+
+        return super().submit(work)
+
+
+@pytest.fixture(autouse=True)
+def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Owned]:
+    """A process that drives nothing yet; what it drives at the end of a test lets go."""
+    fresh = engine.Owned()
+    monkeypatch.setattr(engine, "owned", fresh)
+    with Pool() as pool:
+        monkeypatch.setattr(engine, "pool", pool)
+        yield fresh
+        fresh.draining.set()
+
+
+def claimed(*commands: str, **fields: Any) -> Worker:
+    worker = make.worker(*commands, **fields)
+    found = Worker.claim(worker.pk, worker.epoch)
+    assert found is not None
+    return found
+
+
+def aged(worker: Worker, **fields: Any) -> Worker:
+    Worker.objects.filter(pk=worker.pk).update(**fields)
+    return now(worker)
+
+
+def found(node: Node) -> list[tuple[str, int, int]]:
+    return [(job.__name__, pk, epoch) for job, pk, epoch in maintenance.find_work(node)]
+
+
+# Heartbeats and leases
+
+
+def test_a_heartbeat_reports_and_renews_the_leases_of_what_is_driven_here(owned: engine.Owned) -> None:
+    node = make.node()
+    mine, other = claimed(), claimed()
+    for worker in (mine, other):
+        aged(worker, lease_until=Now())
+    before = now(mine).lease_until
+    Node.objects.update(last_seen=timezone.now() - LONG_AGO)
+    with owned.holding(mine.pk, mine.epoch):
+        assert maintenance.heartbeat(node)
+    assert now(mine).lease_until > before + timedelta(seconds=20)
+    assert now(other).lease_until < before + timedelta(seconds=20)
+    node.refresh_from_db()
+    assert timezone.now() - node.last_seen < timedelta(seconds=20)
+    assert node.memory > 0
+
+
+def test_a_fenced_owner_renews_nothing(owned: engine.Owned) -> None:
+    node = make.node()
+    worker = claimed()
+    assert Worker.adopt(worker.pk, worker.epoch)
+    aged(worker, lease_until=None)
+    with owned.holding(worker.pk, worker.epoch):
+        maintenance.heartbeat(node)
+    assert now(worker).lease_until is None
+
+
+def test_a_process_that_no_longer_speaks_for_its_node_steps_down(owned: engine.Owned) -> None:
+    heard = []
+    caretaker = Caretaker("test-node", superseded=lambda: heard.append(True))
+    caretaker.run_once()
+    maintenance.register("test-node")
+    worker = aged(make.worker(), created_at=timezone.now() - LONG_AGO)
+    caretaker._next_heartbeat = 0
+    caretaker.run_once()
+    assert heard == [True]
+    assert owned.superseded.is_set()
+    assert now(worker).status == WorkerStatus.IDLE
+    caretaker.drain()
+    assert Node.objects.get().status == NodeStatus.ONLINE  # the other process's word
+
+
+def test_a_node_that_was_taken_for_lost_is_online_again_with_its_next_heartbeat() -> None:
+    node = make.node()
+    Node.objects.update(status=NodeStatus.OFFLINE)
+    assert maintenance.heartbeat(node)
+    assert Node.objects.get().status == NodeStatus.ONLINE
+    assert Event.objects.get(seq=latest_seq()).kind == "node_online"
+    seq = latest_seq()
+    assert maintenance.heartbeat(node)
+    assert latest_seq() == seq
+
+
+# What a lost message leaves behind
+
+
+def test_an_accepted_worker_is_taken_up_when_its_message_is_late() -> None:
+    node = make.node()
+    worker = make.worker()
+    assert found(node) == []
+    aged(worker, created_at=timezone.now() - timedelta(seconds=1.1))
+    assert found(node) == [("run", worker.pk, 1)]
+
+
+def test_a_running_worker_that_nobody_here_drives_is_adopted(owned: engine.Owned) -> None:
+    node = make.node()
+    worker = claimed()
+    assert found(node) == [("adopt", worker.pk, 1)]
+    with owned.holding(worker.pk, worker.epoch):
+        assert found(node) == []
+
+
+def test_ended_workers_and_those_of_other_nodes_are_left_alone() -> None:
+    node, other = make.node(), make.node("other-node")
+    claimed().completed()
+    theirs = claimed()
+    aged(theirs, node=other)
+    assert found(node) == []
+    assert found(other) == [("adopt", theirs.pk, 1)]
+
+
+def test_a_process_that_no_longer_speaks_for_its_node_finds_nothing() -> None:
+    node = make.node()
+    claimed()
+    assert len(found(node)) == 1
+    maintenance.register(node.name)
+    assert found(node) == []
+
+
+@pytest.mark.usefixtures("launcher")
+def test_work_whose_message_was_lost_is_done(tmp_path: Path) -> None:
+    node = make.node()
+    worker = make.worker("echo once >> log", project=make.project(tmp_path))
+    aged(worker, created_at=timezone.now() - LONG_AGO)
+    for _ in range(5):
+        maintenance.take_up(node)
+    until(lambda: now(worker).status == WorkerStatus.COMPLETED, what="it is driven to its end")
+    assert processes.lines(tmp_path / "log") == ["once"]
+    assert leftovers(worker) == []
+
+
+def test_an_entry_whose_wake_up_was_lost_starts_with_the_next_round() -> None:
+    caretaker = Caretaker("test-node")
+    caretaker.run_once()
+    dispatch.set_limit(1, by="mira")
+    entry = dispatch._add(make.spec(), "mira", None, None, False, None)
+    caretaker.run_once()
+    assert not WorkerQueue.objects.filter(pk=entry.pk).exists()
+    assert Worker.objects.get().status == WorkerStatus.IDLE
+
+
+# Silent nodes
+
+
+def silent_node(*, last_seen: timedelta = LONG_AGO, **fields: Any) -> Node:
+    node = make.node("silent-node", **fields)
+    Node.objects.filter(pk=node.pk).update(last_seen=Now() - last_seen)
+    return node
+
+
+def test_a_silent_node_is_marked_once() -> None:
+    make.node()
+    silent_node()
+    for _ in range(2):
+        maintenance.find_silent()
+    assert dict(Node.objects.values_list("name", "status")) == {"test-node": "online", "silent-node": "offline"}
+    assert [event.data for event in Event.objects.filter(kind="node_offline")] == [{"node": "silent-node"}]
+
+
+def test_a_node_that_is_quiet_for_a_moment_is_not_silent() -> None:
+    silent_node(last_seen=timedelta(seconds=45))
+    maintenance.find_silent()
+    assert Node.objects.get().status == NodeStatus.ONLINE
+
+
+def test_the_work_of_a_silent_node_is_given_up_and_its_slot_is_free() -> None:
+    make.node()
+    worker = claimed("true", "true")
+    Attempt.open(worker, worker.chunks.get(ordinal=1))
+    aged(worker, node=silent_node(), lease_until=Now() - LONG_AGO)
+    maintenance.find_silent()
+    ended = now(worker)
+    assert (ended.status, ended.reason, ended.slot) == (WorkerStatus.FAILED, Reason.NODE_LOST, None)
+    assert ended.error == "The node silent-node went silent."
+    assert ended.epoch == 2  # whoever drove it can write no more
+    assert Attempt.objects.get().status == AttemptStatus.LOST
+    assert outcomes(worker) == ["pending", "pending"]
+
+
+def test_a_worker_that_a_silent_node_never_claimed_is_given_up_too() -> None:
+    make.node()
+    worker = make.worker()
+    node = silent_node()
+    aged(worker, node=node)
+    maintenance.find_silent()
+    assert now(worker).status == WorkerStatus.IDLE
+    aged(worker, created_at=timezone.now() - LONG_AGO)
+    maintenance.find_silent()
+    assert (now(worker).status, now(worker).reason) == (WorkerStatus.FAILED, Reason.NODE_LOST)
+    assert Worker.claim(worker.pk, worker.epoch) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lease_until": Now() - timedelta(seconds=45)},  # its lease is not over for long enough
+        {"node__last_seen": Now() - timedelta(seconds=45)},  # its node has been heard
+    ],
+    ids=["lease", "node"],
+)
+def test_work_is_not_given_up_too_early(changes: dict[str, Any]) -> None:
+    make.node()
+    node = silent_node(status=NodeStatus.OFFLINE)
+    worker = aged(claimed(), node=node, lease_until=Now() - LONG_AGO)
+    if "node__last_seen" in changes:
+        Node.objects.filter(pk=node.pk).update(last_seen=changes["node__last_seen"])
+    else:
+        aged(worker, **changes)
+    maintenance.find_silent()
+    assert now(worker).status == WorkerStatus.RUNNING
+
+
+def test_a_worker_that_ends_while_it_is_given_up_keeps_its_end() -> None:
+    worker = claimed()
+    stale = now(worker)
+    worker.completed()
+    maintenance.give_up(stale)
+    assert now(worker).status == WorkerStatus.COMPLETED
+
+
+# The outbox
+
+
+def test_old_events_are_forgotten_and_numbers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "PRUNED_AT_ONCE", 3)
+    for _ in range(5):
+        make.worker()
+    old = Event.objects.filter(seq__lte=5)
+    old.update(at=timezone.now() - timedelta(days=8))
+    before = latest_seq()
+    assert [maintenance.prune_events() for _ in range(3)] == [3, 2, 0]
+    assert list(Event.objects.values_list("seq", flat=True)) == list(range(6, before + 1))
+    make.worker()
+    assert latest_seq() == before + 1
+
+
+def test_the_caretaker_forgets_old_events() -> None:
+    make.worker()
+    Event.objects.update(at=timezone.now() - timedelta(days=8))
+    Caretaker("test-node").run_once()
+    assert not Event.objects.filter(at__lt=timezone.now() - timedelta(days=1)).exists()
+
+
+# The loop
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), KeyError("a defect")])
+def test_the_loop_goes_on_after_an_error(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = maintenance.register, []
+
+    def register(name: str) -> Node:
+        calls.append(name)
+        if len(calls) == 1:
+            raise error
+        return real(name)
+
+    monkeypatch.setattr(maintenance, "register", register)
+    caretaker = Caretaker("test-node")
+    caretaker.start()
+    try:
+        until(lambda: Node.objects.filter(name="test-node").exists(), 5, "it registers at the second try")
+    finally:
+        caretaker.drain()
+        caretaker._thread.join(5)
+    assert len(calls) == 2
+    assert Node.objects.get().status == NodeStatus.OFFLINE  # it has said goodbye
+
+
+@pytest.mark.usefixtures("launcher")
+def test_draining_lets_everything_go_uncharged_and_unregisters(tmp_path: Path, owned: engine.Owned) -> None:
+    caretaker = Caretaker("test-node")
+    caretaker.run_once()
+    worker = make.worker(f"echo begun >> {tmp_path}/log; sleep 60", project=make.project(tmp_path))
+    aged(worker, created_at=timezone.now() - LONG_AGO)
+    caretaker.run_once()
+    until(lambda: processes.lines(tmp_path / "log"), what="it runs")
+    caretaker.drain()
+    assert owned.all() == {}
+    assert now(worker).status == WorkerStatus.RUNNING
+    assert Attempt.objects.get().status == AttemptStatus.INTERRUPTED
+    assert Node.objects.get().status == NodeStatus.OFFLINE
+    caretaker.run_once()
+    assert owned.all() == {}
