@@ -90,17 +90,21 @@ class Connection:
 class Launcher:
     """A launcher process with a directory of its own."""
 
-    def __init__(self, directory: Path, cwd: Path | None = None) -> None:
+    def __init__(self, directory: Path, cwd: Path | None = None, setup: str = "") -> None:
         self.directory = directory
         self.path = directory / "launcher.sock"
         self.log = directory / "launcher.log"
         self._cwd = cwd or directory
+        self._setup = setup  # Python code that is run first, with the server module as `server`
         self._connections: list[Connection] = []
         self.boot()
 
     def boot(self) -> None:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
         command = [sys.executable, "-P", "-m", "workers.runner", "launcher", "--socket", str(self.path)]
+        if self._setup:
+            code = f"from workers.runner import launcher, server\n{self._setup}\nlauncher.main({str(self.path)!r})"
+            command = [sys.executable, "-P", "-c", code]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=env, cwd=self._cwd, stderr=log, stdout=log)
         wait_until(self._answers, "the launcher's answer")
@@ -248,3 +252,15 @@ def kill(pid: int) -> None:
 def python(code: str) -> str:
     """Shell text that runs Python code."""
     return f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+
+
+# Each generation starts the next one and ends, so that every walk over the tree finds another one.
+STORM = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.fork()
+while True:
+    if os.fork(): os._exit(0)
+    os.setsid()
+    with open('storm', 'a') as file: file.write('x')
+"""

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.runner.support import Owner, Run, Token, kill, python, wait_until
+from tests.runner.support import STORM, Owner, Run, Token, kill, python, wait_until
 
 IGNORES_TERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -81,22 +81,22 @@ def test_the_time_limit_kills_what_ignores_term(owner: Owner, token: Token) -> N
     assert token.processes() == []
 
 
-def test_a_tree_that_forks_all_the_time_is_ended(owner: Owner, token: Token) -> None:
-    """Each generation starts the next one and ends, so that every walk finds another tree."""
-    code = (
-        "import os, signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "os.fork(); os.fork()\n"
-        "while True:\n"
-        "    if os.fork(): os._exit(0)\n"
-        "    os.setsid()\n"
-    )
-    request = owner.execute(f"{python(code)} {token.text}; sleep 600", grace=0.1)
-    wait_until(token.processes, "the storm")
-    owner.say("interrupt", reason="stop")
-    assert owner.result(request)["outcome"] == "interrupted"
-    assert psutil.Process(owner.run.pid).children(recursive=True) == []
-    assert token.processes() == []
+@pytest.mark.parametrize("how", ["interrupt", "quit", "kill", "destroy"])
+def test_a_tree_that_forks_all_the_time_is_ended(owner: Owner, how: str) -> None:
+    owner.execute(f"{python(STORM)}; sleep 600", grace=0.1)
+    storm = owner.run.workspace / "storm"
+    wait_until(lambda: storm.exists() and storm.stat().st_size > 20, "the storm")
+    if how == "kill":
+        kill(owner.run.pid)
+        wait_until(lambda: owner.run.destroy()["killed"] == [], "the end of it")
+    elif how == "destroy":
+        assert owner.run.destroy()["ok"]
+    else:
+        owner.say(how)
+        assert owner.until("finished")["result"]["outcome"] == "interrupted"
+    size = storm.stat().st_size
+    time.sleep(0.1)
+    assert storm.stat().st_size == size
 
 
 def test_interrupting_nothing_does_nothing(owner: Owner) -> None:
@@ -155,3 +155,13 @@ def test_a_paused_tree_of_a_killed_runner_is_ended(owner: Owner, token: Token, r
     owner.until("paused")
     kill(run.pid)
     wait_until(lambda: not token.processes(), "the end of the strays", 3)
+
+
+def test_requests_leave_no_file_open(owner: Owner) -> None:
+    def work(first: int) -> int:
+        for attempt in range(first, first + 10):
+            owner.passes("sleep 600 & echo x", attempt)
+        owner.passes("true", first + 10)
+        return psutil.Process(owner.run.pid).num_fds()
+
+    assert work(100) == work(200)

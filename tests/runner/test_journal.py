@@ -48,7 +48,7 @@ def test_a_missing_journal_is_empty(path: Path) -> None:
     assert read(path) == []
 
 
-@pytest.mark.parametrize("torn", [b'{"n":3,"at":"20', b'{"n":3}', b"\x00\x00\x00\n", b'{"n":3,"at\n'])
+@pytest.mark.parametrize("torn", [b'{"n":3,"at":"20', b'{"n":3}', b"\x00\x00\x00\n", b'{"n":3,"at\n', b"x" * 999])
 def test_a_torn_last_line_is_left_out_and_numbering_goes_on(journal: Journal, path: Path, torn: bytes) -> None:
     journal.append("ready")
     journal.append("attached")
@@ -60,6 +60,7 @@ def test_a_torn_last_line_is_left_out_and_numbering_goes_on(journal: Journal, pa
     again.append("ready")
     again.close()
     assert [(entry["n"], entry["kind"]) for entry in read(path)] == [(1, "ready"), (2, "attached"), (3, "ready")]
+    assert path.read_bytes().endswith(b'"ready"}\n')
 
 
 def test_damage_in_the_middle_is_an_error(path: Path) -> None:

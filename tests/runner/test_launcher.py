@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.runner.support import ROOT, Launcher, Run, Token, kill, wait_until
+from workers.runner.journal import read
 from workers.runner.process import living_runner, read_json
 
 
@@ -129,6 +130,16 @@ def test_the_next_launcher_ends_what_an_adopted_runner_leaves(launcher: Launcher
 
 
 @pytest.mark.faults
+def test_a_runner_that_died_between_two_launchers_leaves_nothing(launcher: Launcher, run: Run, token: Token) -> None:
+    run.attach().execute(f"{token.sleeper('setsid')} & {token.sleeper()} & wait")
+    token.wait_for(2)
+    launcher.kill()
+    kill(run.pid)
+    launcher.boot()
+    wait_until(lambda: not token.processes(), "the end of the strays", 5)
+
+
+@pytest.mark.faults
 def test_a_recycled_pid_is_not_our_runner(launcher: Launcher, run: Run) -> None:
     run.attach().passes("true")
     assert living_runner(run.directory) is not None
@@ -230,3 +241,72 @@ def test_an_idle_launcher_uses_no_time(launcher: Launcher, run: Run) -> None:
     before = sum(psutil.Process(launcher.process.pid).cpu_times()[:2])
     time.sleep(0.5)
     assert sum(psutil.Process(launcher.process.pid).cpu_times()[:2]) - before <= 0.01
+
+
+def test_a_runner_that_nobody_comes_for_ends(directory: Path) -> None:
+    launcher = Launcher(directory, setup="server.IDLE_LIMIT = 0.3; server.TICK = 0.05")
+    try:
+        run = launcher.start()
+        owner = run.attach()
+        request = owner.execute("while [ ! -e go ]; do sleep 0.01; done")
+        owner.until("started")
+        time.sleep(0.6)
+        owner.connection.close()
+        time.sleep(0.6)
+        assert psutil.pid_exists(run.pid)
+        (run.workspace / "go").touch()
+        wait_until(lambda: not psutil.pid_exists(run.pid), "the end of the runner")
+        assert [entry["kind"] for entry in read(run.directory / "journal.ndjson")][-2:] == ["finished", "ended"]
+        assert request
+    finally:
+        launcher.end()
+
+
+def test_a_connection_that_never_attaches_is_dropped(directory: Path) -> None:
+    launcher = Launcher(directory, setup="server.ATTACH_LIMIT = 0.2; server.TICK = 0.05")
+    try:
+        run = launcher.start()
+        owner = run.attach()
+        assert launcher.connect(run.path).closed()
+        owner.passes("true")
+    finally:
+        launcher.end()
+
+
+@pytest.mark.faults
+def test_a_spare_runner_waits_and_is_replaced(launcher: Launcher, run: Run) -> None:
+    def spares() -> list[psutil.Process]:
+        children = psutil.Process(launcher.process.pid).children()
+        return [child for child in children if child.pid != run.pid and child.status() != psutil.STATUS_ZOMBIE]
+
+    (spare,) = wait_until(spares, "the spare runner")
+    other = launcher.start(worker=13)
+    assert other.pid == spare.pid
+    other.attach().passes("true")
+    wait_until(lambda: len(spares()) == 2, "the next spare runner")
+
+
+@pytest.mark.faults
+def test_a_start_does_not_need_the_spare_runner(launcher: Launcher, run: Run) -> None:
+    children = psutil.Process(launcher.process.pid).children
+    (spare,) = wait_until(lambda: [c for c in children() if c.pid != run.pid], "the spare runner")
+    spare.kill()
+    wait_until(lambda: not psutil.pid_exists(spare.pid), "the reaping")
+    launcher.start(worker=13).attach().passes("true")
+
+
+@pytest.mark.faults
+def test_the_spare_runner_ends_with_its_launcher(launcher: Launcher, run: Run) -> None:
+    children = psutil.Process(launcher.process.pid).children
+    (spare,) = wait_until(lambda: [c for c in children() if c.pid != run.pid], "the spare runner")
+    launcher.kill()
+    wait_until(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE, "the end of the spare runner")
+    assert psutil.pid_exists(run.pid)
+
+
+def test_a_file_that_is_no_socket_is_not_removed(launcher: Launcher, directory: Path) -> None:
+    precious = directory / "precious"
+    precious.write_text("x")
+    order = {"op": "start", "run": "1-1", "directory": str(directory / "r"), "worker": 1}
+    assert launcher.ask(socket=str(precious), **order)["ok"] is False
+    assert precious.read_text() == "x"

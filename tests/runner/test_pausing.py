@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.support import Owner, Token, python, wait_until
+from tests.runner.support import STORM, Owner, Token, python, wait_until
 from workers.runner.journal import read
 
 # Writes its count to a file named by its argument, over and over, and stays out of its parent's group or session.
@@ -76,6 +76,23 @@ def test_every_process_is_really_stopped_when_paused_is_told(owner: Owner) -> No
         assert {process.status() for process in tree} <= STILL
         owner.say("resume")
         owner.until("resumed")
+
+
+def test_a_tree_that_forks_all_the_time_is_frozen(owner: Owner) -> None:
+    owner.execute(f"{python(STORM)}; sleep 600")
+    storm = owner.run.workspace / "storm"
+    wait_until(lambda: storm.exists() and storm.stat().st_size > 20, "the storm")
+    for _ in range(5):
+        begun = time.monotonic()
+        owner.say("pause")
+        owner.until("paused")
+        assert time.monotonic() - begun < 2
+        size = storm.stat().st_size
+        time.sleep(0.1)
+        assert storm.stat().st_size == size
+        owner.say("resume")
+        owner.until("resumed")
+        wait_until(lambda size=size: storm.stat().st_size > size + 10, "the storm")
 
 
 def test_a_process_that_waits_for_its_vforked_child_does_not_hold_a_pause_up(owner: Owner) -> None:

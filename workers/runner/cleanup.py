@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -22,8 +22,7 @@ CLOCK_TOLERANCE = 2.0
 def end_runner(pid: int, run: str, directory: str, deadline: float) -> list[int]:
     """KILL a runner and its tree; it is stopped first, so that it starts nothing more. Returns whom it killed."""
     send(pid, signal.SIGSTOP)
-    below = tree_of(pid, marker(run, directory))
-    killed = until_none(below.members, below.kill_step, deadline)
+    killed = _end(tree_of(pid, marker(run, directory)), deadline)
     send(pid, signal.SIGKILL)
     _wait_for_end(pid, deadline)
     return [pid, *killed]
@@ -34,38 +33,19 @@ def end_strays(runners: Iterable[int], deadline: float) -> list[int]:
     known = set(runners)
 
     def strays() -> list[int]:
-        return [pid for pid in children_of(os.getpid()) if pid not in known]
+        found = [pid for pid in children_of(os.getpid()) if pid not in known]
+        return [pid for pid in found if not _reaped(pid)]
 
-    def step() -> list[int]:
-        killed: list[int] = []
-        for pid in strays():
-            if not is_dead(pid):
-                send(pid, signal.SIGSTOP)
-                killed += [*Tree(pid).kill_step(), pid]
-                send(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        return killed
-
-    return until_none(strays, step, deadline)
+    return _end(Tree(strays), deadline)
 
 
 def end_marked(run: str, directory: str, deadline: float) -> list[int]:
-    """KILL what carries the run's marker or belongs to the sessions in its journal, and all below."""
+    """KILL what carries the run's marker or belongs to the session in its journal, and all below."""
 
-    def left() -> list[int]:
-        found = {pid for pid, _ in marked(run, directory)} | _in_sessions(directory)
-        return [pid for pid in found - {os.getpid()} if not is_dead(pid)]
+    def tops() -> set[int]:
+        return ({pid for pid, _ in marked(run, directory)} | _in_sessions(directory)) - {os.getpid()}
 
-    def step() -> list[int]:
-        killed: list[int] = []
-        for pid in left():
-            send(pid, signal.SIGSTOP)
-            killed += [*Tree(pid).kill_step(), pid]
-            send(pid, signal.SIGKILL)
-        return killed
-
-    return until_none(left, step, deadline)
+    return _end(Tree(tops), deadline)
 
 
 def end_foreign_runner(run: str, directory: str, deadline: float) -> list[int]:
@@ -74,15 +54,25 @@ def end_foreign_runner(run: str, directory: str, deadline: float) -> list[int]:
     return end_runner(found["pid"], run, directory, deadline) if found else []
 
 
-def until_none(left: Callable[[], list[int]], step: Callable[[], list[int]], deadline: float) -> list[int]:
-    """Repeat `step` until `left` is empty. Raises TimeoutError with what is still there."""
-    killed: list[int] = []
-    while left():
-        killed += [pid for pid in step() if pid not in killed]
+def _end(tree: Tree, deadline: float) -> list[int]:
+    """KILL until two looks in a row find nothing: one can miss a process whose parent just ended.
+
+    Raises TimeoutError with what is still there.
+    """
+    killed: dict[int, None] = {}
+    while tree.members() or tree.members():
+        killed.update(dict.fromkeys(tree.kill_step()))
         if time.monotonic() > deadline:
-            raise TimeoutError(f"still alive: {', '.join(map(str, left()))}")
+            raise TimeoutError(f"still alive: {', '.join(map(str, tree.members()))}")
         time.sleep(PAUSE)
-    return killed
+    return list(killed)
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def _wait_for_end(pid: int, deadline: float) -> None:

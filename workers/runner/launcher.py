@@ -8,11 +8,13 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workers.runner import cleanup
-from workers.runner.child import become_runner
+from workers.runner.child import Spare, become_runner
 from workers.runner.executors import registry
 from workers.runner.orders import Destroy, Order, Ping, Quit, Start, parse
 from workers.runner.process import (
@@ -24,12 +26,15 @@ from workers.runner.process import (
     send,
     write_json,
 )
+from workers.runner.sockets import listen
 
 log = logging.getLogger("specyard.launcher")
 
 LINE_LIMIT = 64 * 1024
 # How long a destroy may take before it says that something is left.
 DESTROY_LIMIT = 8.0
+# Seconds of quiet before the spare runner is replaced: not while the one that took its place is beginning.
+REFILL_DELAY = 0.01
 
 
 class Overtaken(Exception):
@@ -58,6 +63,8 @@ class Launcher:
         self._listener = listen(path)
         self._wake_in, self._wake_out = socket.socketpair()
         self._connections: dict[socket.socket, bytearray] = {}
+        self._spare: Spare | None = None
+        self._wants_spare = True
         self._over = False
         self._changed = False  # whether the register of runs is to be written
 
@@ -72,20 +79,25 @@ class Launcher:
         gc.freeze()  # what is here already is shared with every runner, not copied by its collector
         log.info("launcher %d listens on %s", os.getpid(), self.path)
         while not self._over:
-            for key, _ in self._selector.select():
-                self._handle(key)
+            events = self._selector.select(REFILL_DELAY if self._wants_spare else None)
+            for key, _ in events:
+                self._try(partial(key.data, key.fileobj))
             if self._changed:
-                self._remember()
+                self._try(self._remember)
+            if not events:
+                self._try(self._refill)
+        if self._spare:
+            self._spare.channel.close()
         self._listener.close()
         Path(self.path).unlink(missing_ok=True)
 
-    def _handle(self, key: selectors.SelectorKey) -> None:
-        """One event. Whatever goes wrong with it, the launcher goes on: it is the parent of every runner."""
+    def _try(self, do: Callable[[], object]) -> None:
+        """Whatever goes wrong with one thing, the launcher goes on: it is the parent of every runner."""
         try:
-            key.data(key.fileobj)
+            do()
         except Exception:
-            log.exception("an event of the launcher failed")
-            time.sleep(0.05)  # one that comes back at once must not take a whole core
+            log.exception("the launcher goes on after this")
+            time.sleep(0.05)  # an event that comes back at once must not take a whole core
 
     def _catch_signals(self) -> None:
         self._wake_in.setblocking(False)
@@ -169,29 +181,32 @@ class Launcher:
         self._bury()
         known = self.runs.get(request.run) or self._adopt(request.run, request.directory)
         if known is None:
-            known = self.runs[request.run] = Launched(self._fork(request), request.directory, ours=True)
+            known = self.runs[request.run] = Launched(self._runner_for(request), request.directory, ours=True)
             self._changed = True
             log.info("run %s: runner %d started", request.run, known.pid)
         return {"pid": known.pid, "created": known.created}
 
-    def _fork(self, request: Start) -> int:
-        directory = Path(request.directory)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = listen(request.socket)
-        try:
+    def _runner_for(self, order: Start) -> int:
+        """A runner that has this order: the spare one, else a new fork. Gives its pid."""
+        Path(order.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._wants_spare = True
+        with listen(order.socket) as listener:
+            if self._spare is not None:
+                spare, self._spare = self._spare, None
+                try:
+                    spare.give(order, listener)
+                    return spare.pid
+                except OSError as error:
+                    log.warning("the spare runner %d is gone: %s", spare.pid, error)
             pid = os.fork()
             if pid == 0:
-                become_runner(
-                    listener,
-                    run=request.run,
-                    directory=directory,
-                    socket_path=request.socket,
-                    worker=request.worker,
-                    let_go=self._let_go,
-                )
-        finally:
-            listener.close()
+                become_runner(self._let_go, lambda: (order, listener))
         return pid
+
+    def _refill(self) -> None:
+        """Fork the next spare runner. Where that fails it is not tried again before the next start."""
+        self._wants_spare = False
+        self._spare = Spare(self._let_go)
 
     def _let_go(self) -> None:
         """In the forked child: close everything that is the launcher's."""
@@ -201,6 +216,8 @@ class Launcher:
         for run in self.runs.values():
             if run.watch >= 0:
                 os.close(run.watch)
+        if self._spare:
+            self._spare.channel.close()
 
     def _destroy(self, request: Destroy) -> list[int]:
         deadline = time.monotonic() + DESTROY_LIMIT
@@ -221,12 +238,16 @@ class Launcher:
 
     def _check_epoch(self, epoch: int, directory: str, pid: int) -> None:
         """Raise Overtaken for a runner with a higher epoch. It is stopped meanwhile, so that it obeys nobody new."""
-        stopped = pid and send(pid, signal.SIGSTOP)
-        highest = cleanup.highest_epoch(directory)
-        if highest > epoch:
-            if stopped:
+        if pid:
+            send(pid, signal.SIGSTOP)
+        try:
+            highest = cleanup.highest_epoch(directory)
+            if highest > epoch:
+                raise Overtaken(f"the runner obeys epoch {highest}, which is higher than {epoch}")
+        except (Overtaken, OSError, ValueError):
+            if pid:
                 send(pid, signal.SIGCONT)
-            raise Overtaken(f"the runner obeys epoch {highest}, which is higher than {epoch}")
+            raise
 
     # Births and deaths that nobody told of
 
@@ -243,7 +264,12 @@ class Launcher:
         for name, run in list(self.runs.items()):
             if self._has_ended(run):
                 self._forget(name, run)
-        killed = cleanup.end_strays([run.pid for run in self.runs.values() if run.ours], self._soon())
+        if self._spare and self._spare.has_ended():
+            self._spare = None
+        known = [run.pid for run in self.runs.values() if run.ours]
+        if self._spare:
+            known.append(self._spare.pid)
+        killed = cleanup.end_strays(known, self._soon())
         if killed:
             log.warning("ended strays %s", killed)
 
@@ -280,44 +306,23 @@ class Launcher:
 
     def _know_again(self) -> None:
         for name, directory in (read_json(self._register) or {}).items():
-            if isinstance(directory, str):
-                self._adopt(name, directory)
-        self._remember()
+            if isinstance(directory, str) and self._adopt(name, directory) is None:
+                self._try(partial(cleanup.end_marked, name, directory, self._soon()))  # it died meanwhile
+        self._changed = True
 
     def _adopt(self, name: str, directory: str) -> Launched | None:
         """Watch a runner that a launcher before this one started, if it lives."""
         found = living_runner(Path(directory))
         if found is None or found.get("run") != name:
             return None
-        run = self.runs[name] = Launched(found["pid"], directory, ours=False)
+        try:
+            run = self.runs[name] = Launched(found["pid"], directory, ours=False)
+        except OSError:
+            return None  # it ended this moment
         if run.watch >= 0:
             self._selector.register(run.watch, selectors.EVENT_READ, lambda _: self._bury())
         log.info("run %s: runner %d was started by a launcher before this one", name, run.pid)
         return run
-
-
-def listen(path: str) -> socket.socket:
-    """A listening Unix socket for this user only. A stale file of the same name goes; a live one is an error."""
-    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX) as probe:
-        if Path(path).exists():
-            try:
-                probe.connect(path)
-            except OSError:
-                Path(path).unlink(missing_ok=True)
-            else:
-                raise FileExistsError(f"somebody listens on {path} already")
-    listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    try:
-        listener.bind(path)
-    except OSError as error:
-        listener.close()
-        raise OSError(f"cannot listen on {path}: {error}") from error
-    finally:
-        os.umask(before)
-    listener.listen(128)
-    return listener
 
 
 def main(path: str) -> None:

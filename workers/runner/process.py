@@ -19,6 +19,8 @@ log = logging.getLogger("specyard.runner")
 
 ON_LINUX = sys.platform.startswith("linux")
 READ_SIZE = 256 * 1024
+# Orphans that ended are reaped so many seconds later, many at a time.
+SWEEP_DELAY = 0.05
 
 
 def created(pid: int) -> float | None:
@@ -74,7 +76,12 @@ def read_stat(pid: int | str, task: str = "") -> list[bytes] | None:
 
 
 def send(pid: int, number: int) -> bool:
-    """Signal one process; False when it is gone or may not be signalled."""
+    """Signal one process; False when it is gone or may not be signalled.
+
+    Never a group: 0 is our own group, and what the kernel shows for a process that it is about to forget.
+    """
+    if pid <= 1:
+        return False
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
@@ -144,7 +151,7 @@ class Children:
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self._owned: dict[int, Child] = {}
-        self._zombies: set[int] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
         self._devnull = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.collect)
 
@@ -165,27 +172,29 @@ class Children:
         return child
 
     def collect(self) -> None:
-        """Reap those of ours that ended. Called for every SIGCHLD."""
+        """Reap those of ours that ended. Called for every SIGCHLD; orphans that ended follow a little later."""
         for pid, child in list(self._owned.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 del self._owned[pid]
                 child.reaped(status)
+        if self._sweeping is None and any_children():
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_DELAY, self._sweep_later)
         self.changed.set()
 
-    def sweep(self, *, at_once: bool = False) -> None:
+    def _sweep_later(self) -> None:
+        self._sweeping = None
+        self.sweep()
+
+    def sweep(self) -> None:
         """Reap orphans that this process inherited as subreaper and that have ended.
 
-        An unknown zombie may be one that asyncio is about to reap: unless `at_once`, it is left for one round.
+        A child that somebody else in this process has started would count as one: start all of them here.
         """
-        if not any_children():
-            self._zombies.clear()
-            return
-        zombies = {pid for pid in children_of(os.getpid()) if pid not in self._owned and _is_zombie(pid)}
-        for pid in zombies if at_once else zombies & self._zombies:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        self._zombies = zombies
+        for pid in children_of(os.getpid()):
+            if pid not in self._owned and _is_zombie(pid):
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
 
 def any_children() -> bool:
@@ -227,7 +236,7 @@ def children_of(pid: int) -> list[int]:
                 found.extend(map(int, file.readall().split()))
         except OSError:
             continue
-    return found
+    return [child for child in found if child]  # 0: being forgotten this moment
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

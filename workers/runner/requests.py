@@ -85,6 +85,8 @@ class Request:
         """Take what a frozen tree has left in its pipes, so that nothing is written after `paused`."""
         for child in self._children:
             child.drain()
+        if self._log is not None:
+            self._tell_output()
 
     async def perform(self) -> Result:
         """Carry it out to the `finished` entry. Never raises for what a request may contain."""
@@ -114,7 +116,9 @@ class Request:
             work.cancel()
             await asyncio.wait({work}, timeout=self.message.grace)
             await self._around.mode.end(self.message.grace)
-            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.wait({work}, timeout=self.message.grace)
+            if not work.done():
+                log.error("the executor of request %s does not end", self.id)
             return dataclasses.replace(self._ending.result(), exit_code=self._exit_code())
         result = work.result()
         if not self._around.may_run.is_set():

@@ -127,8 +127,6 @@ class Runner:
             self._attach(client, message)
         elif client.epoch is None:
             client.send(kind="error", error="attach first")
-        elif client.epoch < self._epoch:
-            self._fence(client)
         elif message.worker is not None and message.worker != self.worker:
             client.send(
                 kind="error",
@@ -262,10 +260,9 @@ class Runner:
             client.appended(line, offset)
 
     async def _tick(self) -> None:
-        """Once a second: orphans that ended, journal entries that could not be written, connections that idle."""
+        """Once a second: journal entries that could not be written, connections and runners that idle."""
         while True:
             await asyncio.sleep(TICK)
-            self._around.children.sweep()
             self._journal.flush()
             now = time.monotonic()
             for client in list(self._clients):

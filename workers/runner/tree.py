@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import psutil
 
@@ -22,48 +22,68 @@ def marker(run: str, directory: str) -> str:
 
 
 class Tree:
-    """Everything below `root`, which is a subreaper: on Linux nothing can leave, not even with `env -i setsid`."""
+    """Everything at and below `tops`.
 
-    def __init__(self, root: int) -> None:
-        self.root = root
-        self._order: list[int] = []
+    With the children of a subreaper as tops that is all, on Linux: nothing can leave, not even with `env -i setsid`.
+    """
+
+    def __init__(self, tops: Callable[[], Iterable[int]]) -> None:
+        self._tops = tops
         self._stopped_by_us: set[int] = set()
+        self._stopped_before: set[int] = set()
+        self._last: list[int] = []
         self._since = 0.0
 
-    def members(self) -> list[int]:
-        """Everything alive below the root, parents before children. Ended ones not yet reaped are left out."""
-        found: list[int] = []
-        level = children_of(self.root)
+    def walk(self, visit: Callable[[int], object] = lambda pid: None) -> list[int]:
+        """Everything, parents before children, with what has ended and is not reaped yet.
+
+        `visit` is called for each process before its children are looked for. What has ended counts: a walk can
+        miss a process whose parent ends meanwhile, but then it finds that new zombie.
+        """
+        found: dict[int, None] = {}
+        level = list(self._tops())
         while level:
-            found.extend(pid for pid in level if not is_dead(pid))
-            level = [child for pid in level for child in children_of(pid)]
-        return found
+            for pid in level:
+                visit(pid)
+            found.update(dict.fromkeys(level))
+            level = [child for pid in level for child in children_of(pid) if child not in found]
+        return list(found)
+
+    def members(self) -> list[int]:
+        """Everything alive, parents before children."""
+        return [pid for pid in self.walk() if not is_dead(pid)]
 
     def freeze_step(self) -> bool:
-        """One pass of stopping; True when two passes in a row found the same processes, all stopped.
+        """One pass of stopping; True when two passes in a row found the same, all stopped.
 
         Parents first, so that no parent sees its child stop.
         """
         now = time.monotonic()
-        if not self._since:
-            self._since, self._order = now, []
+        self._since = self._since or now
         patient = now - self._since < BLOCKED_PATIENCE
-        found = self.members()
+        found = self.walk(self._stop)
         moving = [pid for pid in found if not is_stopped(pid, patient=patient)]
         for pid in moving:
-            send(pid, signal.SIGSTOP)
-        self._stopped_by_us.update(moving)
-        settled = not moving and found == self._order
-        self._order = found
+            send(pid, signal.SIGSTOP)  # once more: its pid may have been another process's a moment ago
+        settled = not moving and found == self._last
+        self._last = found
         return settled
+
+    def _stop(self, pid: int) -> None:
+        """Stop it the moment that it is found, before it can start another one."""
+        if pid in self._stopped_by_us or pid in self._stopped_before:
+            return
+        if is_stopped(pid):
+            self._stopped_before.add(pid)
+        elif send(pid, signal.SIGSTOP):
+            self._stopped_by_us.add(pid)
 
     def thaw(self) -> None:
         """Let go what `freeze_step` stopped, children first. What had stopped itself stays stopped."""
         for pid in reversed(self.members()):
             if pid in self._stopped_by_us:
                 send(pid, signal.SIGCONT)
-        self._stopped_by_us.clear()
-        self._since = 0.0
+        self._forget()
 
     def ask_to_end(self) -> list[int]:
         """TERM to all, then CONT: a stopped process acts on TERM only when it runs. Returns whom it asked."""
@@ -72,48 +92,52 @@ class Tree:
             send(pid, signal.SIGTERM)
         for pid in reversed(found):
             send(pid, signal.SIGCONT)
-        self._stopped_by_us.clear()
-        self._since = 0.0
+        self._forget()
         return found
 
     def kill_step(self) -> list[int]:
         """Stop until nothing new appears (a tree that forks faster than it is killed), then KILL what is there."""
-        found: list[int] = []
-        for _ in range(20):
-            before, found = found, self.members()
+        before: list[int] = []
+        for _ in range(50):
+            found = self.walk(lambda pid: send(pid, signal.SIGSTOP))
             if found == before:
                 break
-            for pid in found:
-                send(pid, signal.SIGSTOP)
-        for pid in found:
+            before = found
+        alive = [pid for pid in found if not is_dead(pid)]
+        for pid in alive:
             send(pid, signal.SIGKILL)
-        return found
+        return alive
+
+    def _forget(self) -> None:
+        self._stopped_by_us.clear()
+        self._stopped_before.clear()
+        self._last = []
+        self._since = 0.0
 
 
 class PortableTree(Tree):
     """Where there are no subreapers: descendants, their process groups and sessions, and the marker."""
 
     def __init__(self, root: int, mark: str) -> None:
-        super().__init__(root)
+        super().__init__(self._find)
+        self._root = root
         self._mark = mark
         self._groups: set[int] = set()
 
-    def members(self) -> list[int]:
-        found: dict[int, psutil.Process] = {}
+    def _find(self) -> list[int]:
+        found: list[int] = []
         with contextlib.suppress(psutil.Error):
-            found = {p.pid: p for p in psutil.Process(self.root).children(recursive=True)}
-        own = {_group(self.root), session_of(self.root), os.getpgrp(), os.getsid(0)}
-        self._groups.update({number for pid in found for number in (_group(pid), session_of(pid))} - own - {0})
-        for process in psutil.process_iter():
-            if process.pid not in found and process.pid not in (self.root, os.getpid()) and self._is_ours(process):
-                found[process.pid] = process
-        alive = [pid for pid in found if not is_dead(pid)]
-        if not alive:
+            found = [process.pid for process in psutil.Process(self._root).children(recursive=True)]
+        own = {group_of(self._root), session_of(self._root), os.getpgrp(), os.getsid(0)}
+        self._groups.update({number for pid in found for number in (group_of(pid), session_of(pid))} - own - {0})
+        others = (process for process in psutil.process_iter() if process.pid not in {self._root, os.getpid(), *found})
+        found.extend(process.pid for process in others if self._is_ours(process))
+        if not found:
             self._groups.clear()
-        return alive
+        return found
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        if self._groups & {_group(process.pid), session_of(process.pid)}:
+        if self._groups & {group_of(process.pid), session_of(process.pid)}:
             return True
         try:
             return bool(process.environ().get(MARKER) == self._mark)
@@ -121,7 +145,8 @@ class PortableTree(Tree):
             return False
 
 
-def _group(pid: int) -> int:
+def group_of(pid: int) -> int:
+    """Its process group; 0 when it is gone."""
     try:
         return os.getpgid(pid)
     except OSError:
@@ -137,8 +162,8 @@ def session_of(pid: int) -> int:
 
 
 def tree_of(root: int, mark: str) -> Tree:
-    """The best tree that this system offers."""
-    return Tree(root) if ON_LINUX else PortableTree(root, mark)
+    """What a runner has started: the best tree that this system offers."""
+    return Tree(lambda: children_of(root)) if ON_LINUX else PortableTree(root, mark)
 
 
 def is_dead(pid: int) -> bool:

@@ -11,8 +11,8 @@ class Mode(Protocol):
     def command(self, argv: list[str]) -> list[str]:
         """The argv that is really started."""
 
-    def alive(self) -> list[int]:
-        """The processes that are left."""
+    def is_empty(self) -> bool:
+        """Whether nothing is left."""
 
     async def freeze(self) -> None:
         """Return when nothing runs any more. Cancelling it leaves a part frozen: thaw."""

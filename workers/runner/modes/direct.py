@@ -5,7 +5,7 @@ import contextlib
 import time
 
 from workers.runner.process import ON_LINUX, Children, any_children
-from workers.runner.tree import Tree
+from workers.runner.tree import PortableTree, Tree
 
 
 class Direct:
@@ -16,26 +16,24 @@ class Direct:
     def __init__(self, tree: Tree, children: Children) -> None:
         self.tree = tree
         self.children = children
-        self.exact = ON_LINUX and type(tree) is Tree
+        self.exact = ON_LINUX and not isinstance(tree, PortableTree)
 
     def command(self, argv: list[str]) -> list[str]:
         return argv
 
-    def alive(self) -> list[int]:
-        """What is left. The usual answer, nothing, costs one system call on Linux."""
-        for _ in range(3):  # a walk can miss a process whose sibling ends meanwhile; "no children" is exact
-            if self.exact and not any_children():
-                return []
-            self.children.collect()
-            self.children.sweep(at_once=True)
-            if found := self.tree.members():
-                return found
-        return []
+    def is_empty(self) -> bool:
+        """Whether nothing is left. On Linux exact, and one system call in the usual case."""
+        if self.exact and not any_children():
+            return True
+        self.children.collect()
+        self.children.sweep()
+        return not any_children() if self.exact else not self.tree.members()
 
     async def freeze(self) -> None:
         """Return when every descendant is really stopped."""
         delay = 0.0005
         while not self.tree.freeze_step():
+            self.children.sweep()
             await asyncio.sleep(delay)
             delay = min(delay * 1.5, 0.02)
 
@@ -44,9 +42,9 @@ class Direct:
 
     async def end(self, grace: float) -> int:
         """TERM, CONT, grace, KILL until nothing is left. Returns how many were there at the beginning."""
-        count = len(self.alive())
-        if not count:
+        if self.is_empty():
             return 0
+        count = len(self.tree.members())
         self.tree.ask_to_end()
         await self._until_gone(grace)
         await self.kill()
@@ -55,7 +53,7 @@ class Direct:
     async def kill(self) -> int:
         """KILL until nothing is left. Returns how many it killed."""
         killed: set[int] = set()
-        while self.alive():
+        while not self.is_empty():
             killed.update(self.tree.kill_step())
             await self._until_gone(0.02)
         return len(killed)
@@ -63,7 +61,7 @@ class Direct:
     async def _until_gone(self, timeout: float) -> None:
         end = time.monotonic() + timeout
         delay = 0.001
-        while self.alive() and (left := end - time.monotonic()) > 0:
+        while not self.is_empty() and (left := end - time.monotonic()) > 0:
             self.children.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.children.changed.wait(), min(left, delay))
