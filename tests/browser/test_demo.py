@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.truth import Sampler, wait_until_right
 from tests.browser.up import Up
@@ -15,7 +15,6 @@ from tests.support.wait import until
 LIMITS, CORPUS, CHECKOUT = "Rate limits per API key", "Statistics over a corpus", "Checkout in three steps"
 HANDBOOK, VAT, BUG = "Publish the handbook", "Raise the VAT to 21 %", "Find the commit that lost the last page"
 SPECS = (LIMITS, CORPUS, CHECKOUT, HANDBOOK, VAT, BUG)
-BACK = 20_000  # ms for a page to be live again after a part was killed
 
 
 @pytest.mark.timeout(300)
@@ -25,19 +24,21 @@ def test_the_demo_end_to_end(up: Up, page: Page, watch: Watch) -> None:
     sampler = Sampler(up)
     run_all_six_in_the_background(page)
     expect_three_to_run_and_three_to_wait(up, page)
-    worker = open_worker(watch, LIMITS, page)
+    spec, history, worker = open_spec(watch, CHECKOUT), open_history(watch), open_worker(watch, LIMITS, page)
+    pause_and_resume_one(up, page)
+    pause_all(page)
+    kill_redis_after_ten_quiet_seconds(up, watch, page)
     reorder_by_drag(up, page)
     reorder_by_keyboard(up, page)
-    expect_two_attempts(worker)
-    pause_and_resume_one(up, page)
+    resume_all(up, page)
     stop_one_after_thinking_twice(up, page)
-    kill_the_web_process(up, watch, page, worker)
-    kill_redis_after_ten_quiet_seconds(up, watch, page)
+    kill_the_web_process(up, watch, page, worker, spec, history)
     retry_what_was_stopped(page)
     wait_for_the_end(up, page)
-    expect_the_log_to_be_whole(up, worker)
-    expect_the_failure_to_be_understood(watch)
-    expect_history_to_tell_all(watch)
+    expect_the_whole_log(up, worker)
+    expect_two_attempts(worker)
+    expect_the_failure_to_be_understood(spec)
+    expect_history_to_tell_all(history)
     assert sampler.most() == 3, "at every moment at most three, and three at some"
     assert len(sampler.samples) > 1000
 
@@ -84,12 +85,48 @@ def open_worker(watch: Watch, title: str, page: Page) -> Page:
     return worker
 
 
-def card(page: Page, title: str):
+def open_spec(watch: Watch, title: str) -> Page:
+    """The page of a spec in another tab, while it runs."""
+    spec = watch.context.new_page()
+    spec.goto("/specs")
+    spec.get_by_role("link", name=title).click()
+    expect(spec.get_by_text("Running in worker")).to_be_visible()
+    expect(spec.get_by_role("button", name="Run All")).to_be_disabled()
+    return spec
+
+
+def open_history(watch: Watch) -> Page:
+    """The history in another tab, while it is empty."""
+    history = watch.context.new_page()
+    history.goto("/history")
+    expect(history.get_by_text("Nothing has finished yet")).to_be_visible()
+    return history
+
+
+def card(page: Page, title: str) -> Locator:
     return page.locator("#workers-active article.card", has_text=title)
 
 
 def waiting(page: Page) -> list[str]:
     return [row.get_attribute("data-title") or "" for row in page.locator("#queue .queue-row").all()]
+
+
+def pause_all(page: Page) -> None:
+    page.get_by_role("button", name="Pause all").click()
+    expect(page.locator("#workers-active article[data-status=paused]")).to_have_count(3, timeout=5_000)
+
+
+def resume_all(up: Up, page: Page) -> None:
+    page.get_by_role("button", name="Resume all").click()
+    expect(page.locator("#workers-active article[data-status=paused]")).to_have_count(0, timeout=5_000)
+    wait_until_right(up, page)
+
+
+def kill_redis_after_ten_quiet_seconds(up: Up, watch: Watch, page: Page) -> None:
+    """A listener that dozed off in the quiet, or that held on to the old connection, would miss all that follows."""
+    watch.wait_for_quiet(page)
+    killed = up.kill("valkey")
+    up.wait_for_another("valkey", killed)
 
 
 def reorder_by_drag(up: Up, page: Page) -> None:
@@ -113,15 +150,6 @@ def reorder_by_keyboard(up: Up, page: Page) -> None:
         page.keyboard.press(key)
     until(lambda: pump(page) and waiting(page) == [BUG, VAT, HANDBOOK], 5, "the moved row is the second")
     wait_until_right(up, page)
-
-
-def expect_two_attempts(worker: Page) -> None:
-    """The review failed first; the next attempt has its findings. All of it on a page that was never reloaded."""
-    chunk = worker.locator(".timeline-chunk", has_text="Write the limiter")
-    expect(chunk.get_by_text("Review failed, exit 1")).to_be_visible()
-    expect(chunk.locator(".timeline-attempt")).to_have_count(2)
-    expect(worker.locator(".log")).to_contain_text("the review found something")
-    expect(chunk.locator(".timeline-attempt").last).to_contain_text("Passed")
 
 
 def pause_and_resume_one(up: Up, page: Page) -> None:
@@ -161,25 +189,14 @@ def stop_one_after_thinking_twice(up: Up, page: Page) -> None:
     wait_until_right(up, page)
 
 
-def kill_the_web_process(up: Up, watch: Watch, page: Page, worker: Page) -> None:
-    with watch.outage(page, worker):
+def kill_the_web_process(up: Up, watch: Watch, page: Page, worker: Page, *others: Page) -> None:
+    with watch.outage(page, worker, *others):
         killed = up.kill("web")
         expect(page.locator("body")).not_to_have_attribute("data-live", "live")
         up.wait_for_another("web", killed)
     wait_until_right(up, page)
     lines = worker.locator(".log-line").count()
     until(lambda: pump(worker) and worker.locator(".log-line").count() != lines, 15, "the log goes on")
-
-
-def kill_redis_after_ten_quiet_seconds(up: Up, watch: Watch, page: Page) -> None:
-    page.get_by_role("button", name="Pause all").click()
-    expect(page.locator("#workers-active article[data-status=running]")).to_have_count(0)
-    watch.wait_for_quiet(page)
-    killed = up.kill("valkey")
-    up.wait_for_another("valkey", killed)
-    page.get_by_role("button", name="Resume all").click()
-    expect(page.locator("#workers-active article[data-status=paused]")).to_have_count(0, timeout=5_000)
-    wait_until_right(up, page)
 
 
 def retry_what_was_stopped(page: Page) -> None:
@@ -201,8 +218,8 @@ def wait_for_the_end(up: Up, page: Page) -> None:
     )
 
 
-def expect_the_log_to_be_whole(up: Up, worker: Page) -> None:
-    """The tab that was open all the time shows the end of the last chunk."""
+def expect_the_whole_log(up: Up, worker: Page) -> None:
+    """The tab that was open all the time shows the last chunk to its last line."""
     (size, lines) = up.rows(
         "select log_bytes, log_lines from workers_attempt attempt join workers_workerchunk chunk"
         " on chunk.id = attempt.chunk_id where chunk.title = 'Run all tests and commit'"
@@ -213,22 +230,33 @@ def expect_the_log_to_be_whole(up: Up, worker: Page) -> None:
     expect(worker.locator(".page-head")).to_contain_text("Completed")
 
 
-def expect_the_failure_to_be_understood(watch: Watch) -> None:
-    page = watch.context.new_page()
-    page.goto("/specs")
-    page.get_by_role("link", name=CHECKOUT).click()
+def expect_two_attempts(worker: Page) -> None:
+    """The review failed first; the next attempt read its findings."""
+    chunk = worker.locator(".timeline-chunk", has_text="Write the limiter")
+    attempts = chunk.locator(".timeline-attempt")
+    expect(attempts).to_have_count(2)
+    expect(attempts.first).to_contain_text("Review failed, exit 1")
+    expect(attempts.last).to_contain_text("Passed")
+    attempts.first.click()
+    expect(worker.locator(".log")).to_contain_text("requests within 2 s, allowed are 20 in any 60 s")
+    attempts.last.click()
+    expect(worker.locator(".log")).to_contain_text("the review found something")
+
+
+def expect_the_failure_to_be_understood(page: Page) -> None:
+    """From the spec's page, which was open all the time, to the reason and the line of the log that tells it."""
     expect(page.get_by_text("Failed: A chunk failed")).to_be_visible()
+    expect(page.get_by_role("button", name="Run All")).to_be_enabled()
     page.get_by_role("link", name="Open", exact=True).click()
     expect(page.get_by_text("A chunk failed. Shipping costs: The command ended with exit code 1.")).to_be_visible()
     expect(page.locator(".log")).to_contain_text("the page promises: free from 50.00 on")
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
-    page.close()
 
 
-def expect_history_to_tell_all(watch: Watch) -> None:
-    page = watch.context.new_page()
-    page.goto("/history")
+def expect_history_to_tell_all(page: Page) -> None:
+    """It stands still for whoever reads it, and offers what is new."""
+    expect(page.locator("#nav-workers")).to_have_attribute("data-active", "0")
+    page.get_by_role("link", name="Show newer results").click()
     expect(page.locator("tbody tr")).to_have_count(7)
     expect(page.locator("tbody tr", has_text="Completed")).to_have_count(5)
     expect(page.locator("tbody tr", has_text=CHECKOUT)).to_contain_text("Failed")
-    page.close()
