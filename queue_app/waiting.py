@@ -49,7 +49,8 @@ class Situation:
     @classmethod
     def read(cls, yard: Yard, now: datetime) -> "Situation":
         """The situation as the database has it: three queries."""
-        active = list(Worker.objects.filter(IS_ACTIVE).values_list("pk", "slot", "spec", "lane", "project", "node"))
+        rows = Worker.objects.filter(IS_ACTIVE).order_by("slot")
+        active = list(rows.values_list("pk", "slot", "spec", "lane", "project", "node"))
         return cls(
             now=now,
             limit=yard.limit,

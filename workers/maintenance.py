@@ -78,7 +78,8 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
     """
     late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
     waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
-    rows = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance).values_list("pk", "epoch", "status")
+    mine_to_drive = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance)
+    rows = mine_to_drive.order_by("slot").values_list("pk", "epoch", "status")
     mine = engine.owned.all()
     return [
         (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)

@@ -19,7 +19,6 @@ from dashboard.pages.fragments import Fragment
 from queue_app.models import WorkerQueue
 from specs.models import Spec
 from workers.models import Worker
-from workers.states import FINAL
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +120,7 @@ def _never(region: Region) -> None:
 
 def _next_leave(region: Region) -> float | None:
     """When the next card of an ended worker leaves."""
-    recent = Worker.objects.filter(status__in=FINAL, completed_at__gt=timezone.now() - LINGER)
+    recent = Worker.objects.filter(completed_at__gt=timezone.now() - LINGER)
     first = recent.aggregate(first=Min("completed_at"))["first"]
     return None if first is None else _until(first + LINGER)
 

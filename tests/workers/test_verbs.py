@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from tests.support import make
 from workers.errors import Fenced, StaleTransition
 from workers.models import Attempt, Event, Worker, WorkerChunk, latest_seq
+from workers.models.worker import IS_ACTIVE
 from workers.states import AttemptStatus, ChunkOutcome, Reason, Wish, WorkerStatus
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -205,3 +206,21 @@ def test_deleting_a_spec_is_refused_while_a_worker_runs_it() -> None:
     worker.spec.remove()
     assert Worker.objects.get().title.startswith("Spec")
     assert WorkerChunk.objects.count() == 1
+
+
+def test_the_stopwatch_stands_still_while_a_worker_is_paused() -> None:
+    worker = claimed()
+    assert worker.clock_end is None
+    worker.paused()
+    stood = Worker.objects.get()
+    assert stood.clock_end == stood.paused_at
+    worker.resumed()
+    went_on = Worker.objects.get()
+    assert went_on.clock_end is None
+    assert went_on.clock_start == went_on.started_at + went_on.paused_for
+    assert went_on.paused_for.total_seconds() > 0
+
+
+def test_what_is_active_is_found_by_an_index() -> None:
+    plan = Worker.objects.filter(IS_ACTIVE).order_by("slot").explain()
+    assert "SCAN workers_worker" not in plan or "INDEX" in plan

@@ -19,8 +19,11 @@ from workers.signals import slots_may_be_free
 from workers.states import ACTIVE, FINAL, OWNED, EventKind, Reason, Step, Wish, WorkerStatus
 
 LEASE = timedelta(seconds=30)
-IS_ACTIVE = Q(status__in=ACTIVE)
-IS_FINAL = Q(status__in=FINAL)
+STATUS_IS_ACTIVE = Q(status__in=ACTIVE)
+STATUS_IS_FINAL = Q(status__in=FINAL)
+# The same by the constraints below, and what queries ask for: SQLite uses no index with a condition on a list.
+IS_ACTIVE = Q(slot__isnull=False)
+IS_FINAL = Q(completed_at__isnull=False)
 
 
 class Worker(models.Model):
@@ -67,24 +70,28 @@ class Worker(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     prepared_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)  # while it is paused
+    paused_for = models.DurationField(default=timedelta)  # all pauses that are over
     completed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-pk",)
         indexes = [
             models.Index(fields=("-completed_at", "-id"), condition=IS_FINAL, name="worker_history"),
-            models.Index(fields=("status",), condition=IS_ACTIVE, name="worker_active"),
+            models.Index(fields=("status", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_status"),
+            models.Index(fields=("project", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_project"),
+            models.Index(fields=("spec", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_spec"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=tuple(WorkerStatus.values)), name="worker_status_is_known"),
             models.CheckConstraint(condition=Q(step__in=tuple(Step.values)), name="worker_step_is_known"),
             models.CheckConstraint(condition=Q(desired__in=tuple(Wish.values)), name="worker_wish_is_known"),
             models.CheckConstraint(
-                condition=(IS_FINAL & Q(completed_at__isnull=False)) | (IS_ACTIVE & Q(completed_at=None)),
+                condition=(STATUS_IS_FINAL & IS_FINAL) | (STATUS_IS_ACTIVE & Q(completed_at=None)),
                 name="worker_has_completed_at_when_it_is_finished",
             ),
             models.CheckConstraint(
-                condition=(IS_ACTIVE & Q(slot__isnull=False)) | (IS_FINAL & Q(slot=None)),
+                condition=(STATUS_IS_ACTIVE & IS_ACTIVE) | (STATUS_IS_FINAL & Q(slot=None)),
                 name="worker_holds_a_slot_while_it_is_active",
             ),
             models.CheckConstraint(
@@ -195,13 +202,13 @@ class Worker(models.Model):
     @unit_of_work
     def paused(self) -> None:
         """Record that the runner has frozen the whole tree."""
-        if self._become(WorkerStatus.PAUSED, (WorkerStatus.RUNNING,)):
+        if self._become(WorkerStatus.PAUSED, (WorkerStatus.RUNNING,), paused_at=timezone.now()):
             emit(EventKind.WORKER_PAUSED, self.pk, by=self.desired_by)
 
     @unit_of_work
     def resumed(self) -> None:
         """Record that the runner goes on."""
-        if self._become(WorkerStatus.RUNNING, (WorkerStatus.PAUSED,)):
+        if self._become(WorkerStatus.RUNNING, (WorkerStatus.PAUSED,), **self._pause_is_over()):
             emit(EventKind.WORKER_RESUMED, self.pk)
 
     @unit_of_work
@@ -224,9 +231,13 @@ class Worker(models.Model):
         sources = OWNED if status == WorkerStatus.COMPLETED else ACTIVE
         now = timezone.now()
         ends: dict[str, Any] = {"slot": None, "completed_at": now, "reason": reason, "error": error, "attention": ""}
-        if self._become(status, sources, lease_until=None, **ends):
+        if self._become(status, sources, lease_until=None, **ends, **self._pause_is_over()):
             emit(kind, self.pk, **self.summary, reason=reason, error=error)
             after_commit(_ring_slots)
+
+    def _pause_is_over(self) -> dict[str, Any]:
+        pause = timezone.now() - self.paused_at if self.paused_at else timedelta()
+        return {"paused_at": None, "paused_for": self.paused_for + pause}
 
     def _become(self, status: WorkerStatus, sources: tuple[WorkerStatus, ...], **changes: Any) -> bool:
         """The one compare-and-set of `status`. False when it was so already; raises Fenced or StaleTransition."""
@@ -254,8 +265,14 @@ class Worker(models.Model):
         return self.status in ACTIVE
 
     @property
-    def ended_or_now(self) -> datetime:
-        return self.completed_at or timezone.now()
+    def clock_start(self) -> datetime | None:
+        """Where its stopwatch began, put off by its pauses."""
+        return self.started_at + self.paused_for if self.started_at else None
+
+    @property
+    def clock_end(self) -> datetime | None:
+        """Where its stopwatch stands; None while it runs."""
+        return self.completed_at or self.paused_at
 
 
 def _ring_slots() -> None:
