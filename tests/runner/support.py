@@ -264,3 +264,14 @@ while True:
     os.setsid()
     with open('storm', 'a') as file: file.write('x')
 """
+
+
+# Its parent waits in vfork, uninterruptibly, and cannot be stopped before the child goes on.
+VFORK = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+print('up', flush=True)
+if libc.vfork() == 0:
+    time.sleep(600)
+    os._exit(0)
+"""

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.support import STORM, Owner, Token, python, wait_until
+from tests.runner.support import STORM, VFORK, Owner, Token, python, wait_until
 from workers.runner.journal import read
 
 # Writes its count to a file named by its argument, over and over, and stays out of its parent's group or session.
@@ -97,15 +97,7 @@ def test_a_tree_that_forks_all_the_time_is_frozen(owner: Owner) -> None:
 
 def test_a_process_that_waits_for_its_vforked_child_does_not_hold_a_pause_up(owner: Owner) -> None:
     """A parent in vfork cannot be stopped before its child goes on; it runs nothing meanwhile."""
-    code = (
-        "import ctypes, os, time\n"
-        "libc = ctypes.CDLL(None)\n"
-        "print('up', flush=True)\n"
-        "if libc.vfork() == 0:\n"
-        "    time.sleep(600)\n"
-        "    os._exit(0)\n"
-    )
-    owner.execute(python(code))
+    owner.execute(python(VFORK))
     owner.until("output", last="up")
     runner = psutil.Process(owner.run.pid)
     wait_until(lambda: len(runner.children(recursive=True)) >= 2, "the vforked child")
@@ -181,6 +173,23 @@ def test_a_paused_tree_can_be_interrupted_and_hears_term(owner: Owner, token: To
     assert time.monotonic() - begun < 2
     assert token.processes() == []
     assert (owner.run.workspace / "heard").exists()
+
+
+def test_what_is_just_being_frozen_can_be_interrupted(owner: Owner) -> None:
+    """The freeze takes a moment, because of the vfork, and may not stop again what shall act on TERM."""
+    script = f"{python(VFORK)} & trap 'sleep 0.3; touch heard; exit 0' TERM; while :; do sleep 0.01; done"
+    request = owner.execute(script)
+    owner.until("output", last="up")
+    runner = psutil.Process(owner.run.pid)
+    wait_until(lambda: len(runner.children(recursive=True)) >= 3, "the vforked child")
+    begun = time.monotonic()
+    owner.say("pause")
+    wait_until(lambda: psutil.STATUS_STOPPED in {p.status() for p in runner.children()}, "the beginning of the freeze")
+    owner.say("interrupt")
+    assert owner.result(request)["outcome"] == "interrupted"
+    assert time.monotonic() - begun < 2
+    assert (owner.run.workspace / "heard").exists()
+    owner.until("paused")
 
 
 def test_an_interrupted_run_stays_paused_until_it_is_resumed(owner: Owner) -> None:

@@ -1,6 +1,7 @@
 """What is used where there is no subreaper, tried on this system: groups, sessions and the marker."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 
@@ -15,12 +16,13 @@ MARK = marker("77-1", "/nowhere/77-1")
 
 @pytest.fixture
 def root(token: Token) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process whose children are in its session, in a session of their own, and orphaned in one of their own."""
-    command = f"{token.sleeper()} & {token.sleeper('setsid')} & {token.sleeper('setsid -f')}; sleep 600"
+    """Its children are in its session, in one of their own, orphaned in one, and orphaned without the marker."""
+    unmarked = shlex.quote(f"({token.sleeper('env -i')} &) ; sleep 600")
+    command = f"{token.sleeper()} & {token.sleeper('setsid')} & {token.sleeper('setsid -f')}; setsid sh -c {unmarked}"
     process = subprocess.Popen(
         ["/bin/sh", "-c", command], env={**os.environ, MARKER: MARK}, start_new_session=True, stdin=subprocess.DEVNULL
     )
-    token.wait_for(3)
+    token.wait_for(4)
     yield process
     process.kill()
     process.wait()
@@ -30,7 +32,8 @@ def test_the_marker_finds_what_has_left_the_tree(root: "subprocess.Popen[bytes]"
     found = set(PortableTree(root.pid, MARK).members())
     assert {process.pid for process in token.processes()} <= found
     assert not found & {os.getpid(), os.getppid(), root.pid}
-    assert {pid for pid, _ in marked("77-1")} >= found
+    found_by_mark = {pid for pid, _ in marked("77-1")}
+    assert len({process.pid for process in token.processes()} & found_by_mark) == 3
     assert list(marked("77-1", "/elsewhere")) == []
 
 

@@ -31,7 +31,7 @@ class Tree:
         self._tops = tops
         self._stopped_by_us: set[int] = set()
         self._stopped_before: set[int] = set()
-        self._last: list[int] = []
+        self._last: list[int] | None = None
         self._since = 0.0
 
     def walk(self, visit: Callable[[int], object] = lambda pid: None) -> list[int]:
@@ -111,7 +111,7 @@ class Tree:
     def _forget(self) -> None:
         self._stopped_by_us.clear()
         self._stopped_before.clear()
-        self._last = []
+        self._last = None
         self._since = 0.0
 
 
