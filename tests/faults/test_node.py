@@ -9,15 +9,13 @@ import pytest
 from queue_app import dispatch
 from tests.support import make, processes
 from tests.support.wait import until
+from tests.support.work import COUNT, attempt_that_wrote, ended, started
 from tests.support.yard import Yard
 from workers import launch
 from workers.models import Attempt, Event, Worker, latest_seq
-from workers.models.worker import IS_FINAL
 from workers.states import AttemptStatus, Reason, WorkerStatus
 
 pytestmark = pytest.mark.faults
-
-COUNT = "i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; sleep 0.01; done"
 
 JOB = """
 title: Job
@@ -27,27 +25,6 @@ chunks:
   - title: Say
     params: {{run: "echo {word}"}}
 """
-
-
-def started(*commands: str, directory: Path, **fields: object) -> Worker:
-    spec = make.spec(*commands, project=make.project(directory), **fields)
-    worker = dispatch.enqueue(spec, by="mira")
-    assert isinstance(worker, Worker)
-    return worker
-
-
-def ended(worker: Worker, seconds: float = 40.0) -> Worker:
-    return until(lambda: Worker.objects.filter(IS_FINAL, pk=worker.pk).first(), seconds, f"{worker} ends")
-
-
-def attempt_that_wrote(worker: Worker, lines: int) -> Attempt:
-    """The running attempt, once its log has so many lines."""
-
-    def written() -> Attempt | None:
-        attempt = Attempt.objects.filter(chunk__worker=worker, status=AttemptStatus.RUNNING).first()
-        return attempt if attempt and len(processes.lines(attempt.log_path)) >= lines else None
-
-    return until(written, what=f"{lines} lines of output")
 
 
 def test_killing_the_node_again_and_again_loses_no_line_and_charges_no_attempt(yard: Yard, tmp_path: Path) -> None:
