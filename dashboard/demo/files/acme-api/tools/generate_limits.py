@@ -61,7 +61,8 @@ def main():
     name, body = choose()
     good(f"chosen: {paint(name, BLUE)}")
     text = HEAD + body
-    for number, line in enumerate(paced(text.splitlines(), 3.0), start=1):
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line]
+    for number, line in paced(lines, 3.0):
         say(f"{paint(f'{number:3}', DIM)} {line}")
     compile(text, str(TARGET), "exec")
     TARGET.write_text(text, encoding="utf-8")

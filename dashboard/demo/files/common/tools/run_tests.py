@@ -9,7 +9,7 @@ import traceback
 import unittest
 from pathlib import Path
 
-from tools.console import CYAN, DIM, RED, bad, good, head, paint, say
+from tools.console import CYAN, DIM, GREEN, RED, bad, good, head, paint, say
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,7 +59,7 @@ def main(names):
     result = Lines()
     suite.run(result)
     wrong = len(result.failures) + len(result.errors)
-    say(f"{result.testsRun} tests, {paint(f'{wrong} failed', RED) if wrong else 'all passed'}")
+    say(f"{result.testsRun} tests, {paint(f'{wrong} failed', RED) if wrong else paint('all passed', GREEN)}")
     return 1 if wrong else 0
 
 

@@ -40,7 +40,7 @@ def main():
     for number in paced(range(1, TEXTS + 1), 8.0):
         (folder / f"{number:03}.txt").write_text(write(dice, following), encoding="utf-8")
         if number % 8 == 0:
-            say(f"{paint(f'{number:3}', DIM)} {bar(number / TEXTS)}")
+            say(f"{number:3} {paint(f'of {TEXTS} texts', DIM)}  {bar(number / TEXTS)}")
     good(f"{TEXTS * WORDS:,} words in corpus/")
 
 
