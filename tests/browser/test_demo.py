@@ -1,6 +1,7 @@
 """The demo from the first button to the last chunk, in a real browser, while parts of Specyard are killed."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_the_demo_end_to_end(up: Up, page: Page, watch: Watch) -> None:
     press_the_demo_button(page)
     lower_the_limit_to_three(page)
     sampler = Sampler(up)
-    run_all_six_in_the_background(page)
+    run_in_the_background(page, SPECS)
     expect_three_to_run_and_three_to_wait(up, page)
     spec, history, worker = open_spec(watch, CHECKOUT), open_history(watch), open_worker(watch, LIMITS, page)
     pause_and_resume_one(up, page)
@@ -58,8 +59,8 @@ def lower_the_limit_to_three(page: Page) -> None:
         expect(page.locator("#slot-meter strong")).to_have_text(f"0/{limit}")
 
 
-def run_all_six_in_the_background(page: Page) -> None:
-    for title in SPECS:
+def run_in_the_background(page: Page, titles: Sequence[str]) -> None:
+    for title in titles:
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Specs").click()
         page.get_by_role("link", name=title).click()
         page.get_by_role("button", name="Run in Background").click()

@@ -25,11 +25,11 @@ END_SECONDS = 40
 class Up:
     """`specyard up` in a process of its own; what it prints goes to a file, where its address and link are found."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, node: str = "yard") -> None:
         self.data = data
         self.output = data / "output.txt"
         inherited = {name: value for name, value in os.environ.items() if name not in NOT_HANDED_ON}
-        own = {"SPECYARD_DATA_DIR": str(data), "SPECYARD_PORT": "0", "SPECYARD_NODE_NAME": "yard"}
+        own = {"SPECYARD_DATA_DIR": str(data), "SPECYARD_PORT": "0", "SPECYARD_NODE_NAME": node}
         self.environment = inherited | own | {"PYTHONPATH": str(ROOT)}
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
