@@ -1,24 +1,42 @@
-"""Many dispatchers at once: the limit holds, nothing starts twice, nothing deadlocks, no event number is missing."""
+"""Many dispatchers at once: the limit holds, nothing starts twice, nothing deadlocks, no event number is missing.
 
+Threads of one process queue for SQLite in order, so these tests run without that queue too: then, as between
+processes, only the database's own locks are between them.
+"""
+
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from queue_app import dispatch
 from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace
 from queue_app.models import WorkerQueue
 from tests.support import make
+from tests.support.yard import database_url
 from workers.errors import StaleTransition
-from workers.models import Event, Worker, latest_seq, patience
+from workers.models import Event, Worker, event, latest_seq, patience
 from workers.models.worker import IS_ACTIVE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
 DISPATCHERS = 8
+ON_SQLITE = "sqlite" in settings.DATABASES["default"]["ENGINE"]
+
+
+@pytest.fixture(autouse=True, params=["in turn", "all at once"] if ON_SQLITE else ["all at once"])
+def turn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether threads queue for SQLite, or meet in its own lock as processes do."""
+    if request.param == "all at once":
+        monkeypatch.setattr(event, "_sqlite_turn", nullcontext())
 
 
 def together(*jobs: Callable[[], object]) -> None:
@@ -125,6 +143,43 @@ def test_enqueue_move_and_stop_at_once_do_not_deadlock() -> None:
     assert numbers_have_no_gaps()
     ranks = list(WorkerQueue.objects.values_list("rank", flat=True))
     assert len(ranks) == len(set(ranks))
+
+
+@pytest.mark.parametrize("turn", ["all at once"], indirect=True)
+def test_eight_processes_never_start_more_than_the_limit_or_anything_twice(turn: None) -> None:
+    make.node()
+    dispatch.set_limit(0, by="mira")
+    specs = [make.spec() for _ in range(40)]
+    for spec in specs:
+        dispatch.enqueue(spec, by="mira")
+    dispatch._set_limit(3, by="mira")
+    answers = [dispatcher.communicate("go\n", timeout=120)[0] for dispatcher in dispatchers(limit=3)]
+    assert [0 <= int(answer) <= 3 for answer in answers] == [True] * DISPATCHERS
+    assert Worker.objects.count() == len(specs) == Worker.objects.values("spec").distinct().count()
+    assert {slot for (slot,) in Worker.objects.values_list("last_slot")} <= {1, 2, 3}
+    assert not WorkerQueue.objects.exists()
+    assert numbers_have_no_gaps()
+
+
+def dispatchers(limit: int) -> "list[subprocess.Popen[str]]":
+    """Processes that are ready to dispatch at the first line that they get."""
+    command = [sys.executable, "-m", "tests.support.dispatcher", str(limit)]
+    environment = {**os.environ, "DATABASE_URL": database_url()}
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=settings.ROOT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(DISPATCHERS)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    return started
 
 
 def move_quietly(source: int, target: int) -> None:
