@@ -42,10 +42,15 @@ class Services:
         self._lock: TextIOWrapper
         self._listener: socket.socket | None = None
         self._children: dict[str, Child] = {}
+        self._left: dict[str, state.Record] = {}  # what an `up` before this one left running
 
     @property
     def address(self) -> str:
         return ground.address(self._listener) if self._listener else ""
+
+    @property
+    def _state_file(self) -> Path:
+        return self.config.data / "up.json"
 
     def run(self) -> None:
         """From the first step to the last process gone. Raises Refused when something is wrong."""
@@ -104,14 +109,14 @@ class Services:
 
         The node is killed rather than asked to end, which would interrupt its runners; the new one adopts them.
         """
-        left = state.read(self.config.data / "up.json").children
-        lives = {name: record for name, record in left.items() if record.lives}
-        if not lives:
+        left = state.read(self._state_file).children
+        self._left = {name: record for name, record in left.items() if record.lives}
+        if not self._left:
             return
         with step("take over") as current:
-            for name in lives.keys() - {"launcher"}:
-                processes.kill(lives[name].pid, lives[name].identity)
-            current.detail = f"of what was left running: {', '.join(sorted(lives))}"
+            for name in self._left.keys() - {"launcher"}:
+                processes.kill(self._left[name].pid, self._left[name].identity)
+            current.detail = f"of what was left running: {', '.join(sorted(self._left))}"
 
     def _start_valkey_and_launcher(self) -> None:
         if not self.config.redis_url:
@@ -120,9 +125,8 @@ class Services:
         try:
             pid = launcher.ping(self.config.launcher_socket)["pid"]
         except launcher.NoLauncher:
-            left = state.read(self.config.data / "up.json").children.get("launcher")
-            if left:
-                processes.kill(left.pid, left.identity)  # it lives and does not answer; its runners stay
+            if mute := self._left.get("launcher"):
+                processes.kill(mute.pid, mute.identity)  # it lives and does not answer; its runners stay
             self._add("launcher", self._run_launcher)
         else:
             self._children["launcher"] = Child("launcher", self._run_launcher)
@@ -244,7 +248,10 @@ class Services:
 
     def _remember(self) -> None:
         living = {child.name: state.Record(child.pid, child.identity) for child in self._children.values() if child.pid}
-        state.write(self.config.data / "up.json", self.address, living)
+        try:
+            state.write(self._state_file, self.address, living)
+        except OSError as error:  # a full disk must not end what runs
+            say(f"  ! {self._state_file} cannot be written: {error.strerror}. The next `up` will not know who runs.")
 
     # End
 
@@ -271,7 +278,7 @@ class Services:
             self._supervisor.end(self._children["launcher"], signal.SIGTERM, END_SECONDS)
         if left:
             raise Refused(f"Not everything could be ended; still there: run {', '.join(left)}.")
-        (self.config.data / "up.json").unlink(missing_ok=True)
+        self._state_file.unlink(missing_ok=True)
         say(f"Everything has ended ({time.monotonic() - begun:.1f} s).")
 
     def _end_runs(self) -> list[str]:

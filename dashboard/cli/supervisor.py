@@ -69,8 +69,10 @@ class Supervisor:
     def catch_signals(self) -> None:
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup specyard up` outlives its terminal
+            signal.signal(signal.SIGHUP, self._ask)
 
     def let_go(self) -> None:
         """In a forked child: close what is its parent's."""
@@ -145,8 +147,12 @@ class Supervisor:
 
     def _start_due(self) -> None:
         for child in self.children:
-            if child.due is not None and child.due <= time.monotonic():
+            if child.due is None or child.due > time.monotonic():
+                continue
+            try:
                 self._start(child)
+            except OSError as error:  # no memory for a fork, for example
+                self._bury(child, f"cannot be started: {error.strerror}")
 
     def _until_next(self) -> float | None:
         waits = [max(0.0, child.due - time.monotonic()) for child in self.children if child.due is not None]

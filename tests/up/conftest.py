@@ -43,8 +43,8 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., Up]]:
     """Starts `specyard up`; afterwards nothing of it may be left."""
     started: list[Up] = []
 
-    def one(command: str = "up", **changes: str) -> Up:
-        started.append(Up({**environment, **changes}, command))
+    def one(command: str = "up", *prefix: str, **changes: str) -> Up:
+        started.append(Up({**environment, **changes}, command, *prefix))
         return started[-1]
 
     yield one

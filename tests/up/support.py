@@ -24,12 +24,12 @@ NODE = "tests-of-up"
 class Up:
     """One `specyard up` (or `node` or `web`). Its output is read all the time; waiting for a line needs no polling."""
 
-    def __init__(self, environment: Mapping[str, str], command: str = "up") -> None:
+    def __init__(self, environment: Mapping[str, str], command: str = "up", *prefix: str) -> None:
         self.data = Path(environment["SPECYARD_DATA_DIR"])
         self._text = ""
         self._heard = threading.Condition()
         self.process = subprocess.Popen(
-            [*SPECYARD, command],
+            [*prefix, *SPECYARD, command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -154,6 +154,31 @@ def test_a_start_that_is_refused_leaves_the_work_of_a_killed_up_alone(
     assert finish(project, environment)[1] == ["passed"]
 
 
+def test_a_launcher_that_does_not_answer_any_more_is_replaced_under_living_work(
+    counting: tuple[Up, Path], start: Start, environment: dict[str, str]
+) -> None:
+    up, project = counting
+    launcher = up.pid("launcher")
+    up.kill()
+    os.kill(launcher, signal.SIGSTOP)
+    successor = start().is_ready()
+    assert successor.pid("launcher") != launcher
+    assert not alive(launcher)
+    counts_on(project)
+    assert finish(project, environment) == ([["completed", 1]], ["passed"])
+    assert in_order(project)
+
+
+def test_a_full_disk_does_not_end_what_runs(start: Start) -> None:
+    up = start().is_ready()
+    (up.data / "up.json.part").mkdir()  # what is written first, so that it cannot be
+    before = up.pid("web")
+    os.kill(before, signal.SIGKILL)
+    up.hears("up.json cannot be written")
+    assert get(f"{up.address}/healthz")[0] == 200
+    (up.data / "up.json.part").rmdir()
+
+
 def test_ctrl_c_ends_the_work_too_and_the_next_up_goes_on_uncharged(
     counting: tuple[Up, Path], start: Start, environment: dict[str, str]
 ) -> None:

@@ -50,6 +50,14 @@ def test_it_ends_on_request_and_leaves_nothing(start: Start, number: int) -> Non
     assert "Everything has ended" in up.output
 
 
+def test_nohup_keeps_it_when_the_terminal_goes(start: Start) -> None:
+    up = start("up", "nohup").is_ready()
+    up.process.send_signal(signal.SIGHUP)
+    assert get(f"{up.address}/healthz")[0] == 200
+    assert up.interrupt() == 0
+    assert up.output.count("Ending") == 1
+
+
 @pytest.mark.parametrize("after", ["data directory", "address", "application", "launcher"])
 def test_an_interrupt_during_the_start_leaves_nothing(start: Start, after: str) -> None:
     up = start()
