@@ -19,14 +19,22 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def fails(commit: Callable[[], None]) -> None:
-    """The database refuses, as for a deadlock or a lost connection before the commit."""
+    """The database refuses, or its connection breaks, before the commit."""
+    break_connection()
     raise OperationalError("the commit is made to fail")
 
 
 def answer_is_lost(commit: Callable[[], None]) -> None:
     """It is committed, but the connection breaks before the answer is here."""
     commit()
+    break_connection()
     raise OperationalError("the answer of the commit is made to get lost")
+
+
+def break_connection() -> None:
+    """Leave a connection that nobody can use any more, where it is one to a server."""
+    if connections["default"].vendor == "postgresql":
+        connections["default"].connection.close()
 
 
 @contextmanager
