@@ -14,9 +14,18 @@ def directory() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
+@pytest.fixture(scope="session")
+def landlord() -> Iterator[Launcher]:
+    """One launcher for all tests that do nothing to launchers."""
+    with tempfile.TemporaryDirectory(prefix="sy-", dir="/tmp") as name:
+        launcher = Launcher(Path(name).resolve())
+        yield launcher
+        launcher.end()
+
+
 @pytest.fixture
-def launcher(directory: Path) -> Iterator[Launcher]:
-    launcher = Launcher(directory)
+def launcher(directory: Path, landlord: Launcher) -> Iterator[Launcher]:
+    launcher = Launcher(directory, lodging_with=landlord)
     yield launcher
     launcher.end()
 

@@ -88,16 +88,22 @@ class Connection:
 
 
 class Launcher:
-    """A launcher process with a directory of its own."""
+    """A launcher process, and a directory for its runs; it may lodge with another one and use its process."""
 
-    def __init__(self, directory: Path, cwd: Path | None = None, setup: str = "") -> None:
+    def __init__(
+        self, directory: Path, cwd: Path | None = None, setup: str = "", lodging_with: "Launcher | None" = None
+    ) -> None:
         self.directory = directory
         self.path = directory / "launcher.sock"
         self.log = directory / "launcher.log"
         self._cwd = cwd or directory
         self._setup = setup  # Python code that is run first, with the server module as `server`
         self._connections: list[Connection] = []
-        self.boot()
+        self._lodges = lodging_with is not None
+        if lodging_with is None:
+            self.boot()
+        else:
+            self.path, self.process = lodging_with.path, lodging_with.process
 
     def boot(self) -> None:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
@@ -137,13 +143,14 @@ class Launcher:
         self.process.wait()
 
     def end(self) -> None:
-        """Destroy every run, then the launcher."""
+        """Destroy every run, then the launcher if it is its own."""
         if self.process.poll() is not None:
             self.boot()
         for directory in self.directory.glob("runs/*"):
             self.ask(op="destroy", run=directory.name, directory=str(directory))
-        self.ask(op="quit")
-        self.process.wait(10)
+        if not self._lodges:
+            self.ask(op="quit")
+            self.process.wait(10)
         for connection in self._connections:
             connection.close()
 

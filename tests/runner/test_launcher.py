@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,14 @@ import pytest
 from tests.runner.support import ROOT, Launcher, Run, Token, kill, wait_until
 from workers.runner.journal import read
 from workers.runner.process import living_runner, read_json
+
+
+@pytest.fixture
+def launcher(directory: Path) -> Iterator[Launcher]:
+    """A launcher for this test alone."""
+    launcher = Launcher(directory)
+    yield launcher
+    launcher.end()
 
 
 def test_a_start_is_answered_with_a_runner_that_can_be_reached(launcher: Launcher) -> None:
