@@ -97,6 +97,7 @@ def test_stop_while_a_long_copy_is_made_leaves_no_half_copy(background: Backgrou
     done.result(10)
     assert now(worker).status == WorkerStatus.STOPPED
     assert not copy.exists()
+    assert not half.exists()
     assert attempts(worker) == []
     assert leftovers(worker) == []
 

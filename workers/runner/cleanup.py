@@ -92,7 +92,7 @@ def _in_sessions(directory: str) -> set[int]:
     if not directory:
         return set()
     running: dict[str, journal.Entry] = {}
-    for entry in journal.read(Path(directory) / "journal.ndjson"):
+    for entry in journal.salvage(Path(directory) / "journal.ndjson"):
         if entry["kind"] == "started":
             running[entry["request"]] = entry
         elif entry["kind"] == "finished":
@@ -108,5 +108,5 @@ def _began_then(entry: journal.Entry) -> bool:
 
 def highest_epoch(directory: str) -> int:
     """The highest epoch that the runner of this directory has obeyed; 0 for none."""
-    entries = journal.read(Path(directory) / "journal.ndjson") if directory else []
+    entries = journal.salvage(Path(directory) / "journal.ndjson") if directory else []
     return max((entry["epoch"] for entry in entries if entry["kind"] == "attached"), default=0)

@@ -53,6 +53,26 @@ def _entries(data: bytes) -> tuple[list[Entry], int]:
     return entries, size
 
 
+def salvage(path: str | Path) -> list[Entry]:
+    """Every line of a journal that is an entry, whatever stands between them; [] without a journal.
+
+    For those who end a run: a journal that a command has damaged must not keep that command alive.
+    """
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [entry for line in lines if (entry := _salvaged(line)) is not None]
+
+
+def _salvaged(line: bytes) -> Entry | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("kind"), str) else None
+
+
 class Journal:
     """The writer's side. `size` bytes hold `last` entries; `on_append(line, offset)` hears of each new one.
 

@@ -165,7 +165,7 @@ class Request:
 
     async def _copy(self, copy: Copy) -> Result:
         """Copy through a child process, which can be stopped and paused like every other."""
-        source, target, part = Path(copy.source), Path(copy.target), Path(copy.target + ".part")
+        source, target, part = Path(copy.source), Path(copy.target), _half(copy)
         if target.is_dir():
             return Result(Outcome.PASSED)
         if not source.is_dir():
@@ -266,12 +266,23 @@ class Request:
         with contextlib.suppress(OSError):
             if self._findings_file:
                 os.unlink(self._findings_file)
-        try:
-            os.rmdir(self._tmp)
-        except FileNotFoundError:
-            return
-        except OSError:
-            await self._loop.run_in_executor(None, _remove_tree, self._tmp)
+        for path in (self._tmp, *self._half_copies()):
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                await self._loop.run_in_executor(None, _remove_tree, path)
+
+    def _half_copies(self) -> list[Path]:
+        """What a copy that was interrupted, or failed, leaves beside its target."""
+        copied = self.message.copied if isinstance(self.message, Prepare) else None
+        return [_half(copied)] if copied else []
+
+
+def _half(copy: Copy) -> Path:
+    """Where a copy is made, before it gets its name."""
+    return Path(copy.target + ".part")
 
 
 def _not_copied(why: str, code: int | None = None) -> Result:
