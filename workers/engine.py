@@ -454,8 +454,10 @@ class Engine:
             if entry["bytes"] != self.attempt.log_bytes:
                 self.attempt.output(self.worker, entry["bytes"], entry["lines"], entry["last"])
         elif kind == "paused":
+            self.asked = Wish.PAUSE  # perhaps by an owner before this one, whose pause took until now
             self.worker.paused()
         elif kind == "resumed":
+            self.asked = Wish.RUN
             self.worker.resumed()
         elif kind == "fenced":
             raise Fenced
