@@ -161,6 +161,7 @@ class Relay:
 
     async def _beat(self, seq: int, now: float) -> None:
         """Send the beacon to those who are still there and still signed in. No database, no beacon."""
+        self._board.sockets -= {socket for socket in self._board.sockets if socket.close_code}
         sockets = list(self._board.sockets)
         valid = await self._database(still_signed_in, {socket.session_key for socket in sockets})
         for socket in sockets:

@@ -42,6 +42,7 @@ class Page:
     def __init__(self, cookie: str, topics: str = "workers", origin: str = f"http://{HOST}") -> None:
         headers = [(b"origin", origin.encode()), (b"host", HOST.encode()), (b"cookie", cookie.encode())]
         self.socket = WebsocketCommunicator(application, f"/live/socket?topics={topics}", headers=headers)
+        self.names = topics
         self.regions: dict[str, str] = {}
         self.messages: list[dict[str, str]] = []
         self.beacons: list[dict[str, int]] = []
@@ -62,7 +63,10 @@ class Page:
 
     async def take(self, timeout: float = 5) -> None:
         """Take one message and apply it."""
-        text = await self.socket.receive_from(timeout=timeout)
+        async with asyncio.timeout(timeout):  # receive_from() would end the application at a timeout
+            message = await self.socket.output_queue.get()
+        assert message["type"] == "websocket.send", message
+        text = message["text"]
         if text.startswith("{"):
             beacon = json.loads(text)
             self.beacons.append(beacon)
