@@ -5,87 +5,37 @@ out once by a runner, so that an engine which takes over simply goes the same wa
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from workers import launch, workspace
+from workers import workspace
 from workers.control import Ear
 from workers.errors import (
     Fenced,
     LauncherUnavailable,
-    LaunchFailed,
     RunnerLost,
     RunnerRefused,
     StaleTransition,
 )
-from workers.launch import Connection, Entry, Launching, Run
+from workers.launch import Entry
+from workers.link import GivenUp, RunnerLink, StopRequested
 from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
-from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish, WorkerStatus
+from workers.owned import Owned
+from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 3.0  # between TERM and KILL
-END_SECONDS = 8.0  # for a runner to end what it runs; then its tree is destroyed
 PREPARE_SECONDS = 1800.0
-LISTEN_SECONDS = 0.05  # between two looks at the wishes
 MOST_DRIVEN = 64  # workers driven by one process at a time
 DATABASE_PATIENCE = 120.0  # seconds that an engine waits for a database that is being restarted
 DEFECT = "A defect in Specyard ended this worker. The node's log says more."
 
 
-class StopRequested(Exception):
-    """A person wants the worker to end."""
-
-
 class Draining(Exception):
     """This process shuts down; the work goes on later."""
-
-
-class Owned:
-    """The workers that this process drives, and whether it is about to end."""
-
-    def __init__(self) -> None:
-        self._epochs: dict[int, int] = {}
-        self._lock = threading.Lock()
-        self._empty = threading.Event()
-        self._empty.set()
-        self.draining = threading.Event()  # this process is about to end
-        self.superseded = threading.Event()  # another process speaks for this node
-
-    @contextmanager
-    def holding(self, worker_id: int, epoch: int) -> Iterator[bool]:
-        """Within: the worker counts as driven here. Gives False when it is already, or no new work is taken."""
-        with self._lock:
-            free = worker_id not in self._epochs and not self.draining.is_set() and not self.superseded.is_set()
-            if free:
-                self._epochs[worker_id] = epoch
-                self._empty.clear()
-        try:
-            yield free
-        finally:
-            if free:
-                self._let_go(worker_id)
-
-    def _let_go(self, worker_id: int) -> None:
-        with self._lock:
-            del self._epochs[worker_id]
-            if not self._epochs:
-                self._empty.set()
-
-    def all(self) -> dict[int, int]:
-        """Worker → epoch."""
-        with self._lock:
-            return dict(self._epochs)
-
-    def wait_until_empty(self, seconds: float) -> bool:
-        """Whether every engine has let go within the time."""
-        return self._empty.wait(seconds)
 
 
 owned = Owned()
@@ -143,23 +93,14 @@ def drive(worker: Worker, *, fresh: bool) -> None:
         engine.hang_up()
 
 
-class Engine:
+class Engine(RunnerLink):
     """Drives one worker. One thread."""
 
     def __init__(self, worker: Worker, *, fresh: bool) -> None:
-        self.worker = worker
-        self.fresh = fresh  # just claimed: nobody has started a runner yet
-        self.launching: Launching | None = None
+        super().__init__(worker, fresh=fresh)
         self.ear = Ear(worker.pk)
-        self.connection: Connection | None = None
-        self.results: dict[str, Entry] = {}
-        self.asked = Wish.RUN  # what the runner has been asked to do
         self.attempt: Attempt | None = None
         self.workspace = workspace.for_worker(worker.project, worker.pk)
-
-    @property
-    def run_id(self) -> Run:
-        return Run(self.worker.pk, self.worker.incarnation)
 
     # The story.
 
@@ -186,45 +127,6 @@ class Engine:
             self.end_runner("drain")
             self.interrupt_attempt("The node was shut down.")
             raise
-
-    def find_runner(self) -> None:
-        """Attach to the runner of an earlier owner, or make sure that it is dead and learn what it had finished."""
-        if self.fresh:
-            self.launching = launch.begin(self.run_id)
-            return
-        try:
-            self.connection = launch.connect(self.run_id)
-            self.catch_up()
-        except RunnerLost:
-            self.forget_runner()
-
-    def catch_up(self) -> None:
-        """Become the runner's owner; take in what stands in its journal and whether it is frozen."""
-        assert self.connection is not None
-        frozen = False
-        for entry in launch.attach(self.run_id, self.connection, self.worker.epoch):
-            if entry["kind"] == "finished":
-                self.results[entry["request"]] = entry["result"]
-            elif entry["kind"] in ("paused", "resumed"):
-                frozen = entry["kind"] == "paused"
-        self.asked = Wish.PAUSE if frozen else Wish.RUN
-        if frozen and self.worker.status == WorkerStatus.RUNNING:
-            self.worker.paused()
-        elif not frozen and self.worker.status == WorkerStatus.PAUSED and self.worker.desired == Wish.RUN:
-            self.worker.resumed()
-
-    def forget_runner(self) -> None:
-        """The runner is gone, or should be: nothing of it may be left, and what it had finished counts."""
-        self.destroy_runner()
-        for entry in self.run_id.entries():
-            if entry["kind"] == "finished":
-                self.results[entry["request"]] = entry["result"]
-
-    def destroy_runner(self) -> None:
-        """Make sure that nothing of the runner is left. Raises Fenced or LauncherUnavailable."""
-        self.hang_up()
-        self.read_wish()  # raises Fenced for an owner that was overtaken; the launcher checks the epoch once more
-        launch.destroy(self.run_id, self.worker.epoch)
 
     def prepare(self) -> None:
         """Make the workspace, unless this worker has, or has inherited, one."""
@@ -392,52 +294,10 @@ class Engine:
         if self.worker.rescues > MAX_RESCUES:
             raise GivenUp(Reason.RUNNER_LOST, f"The runner died {self.worker.rescues} times.")
 
-    # The runner.
+    # What comes in between.
 
-    def begin_runner(self) -> None:
-        """Ask for the next incarnation, unless there is a runner; the one before is dead."""
-        if self.connection is None and self.launching is None:
-            self.worker.new_incarnation()
-            self.launching = launch.begin(self.run_id)
-
-    def finish_runner(self) -> None:
-        """Connect to the runner that was asked for. A worker that should be paused starts frozen."""
-        if self.launching is None:
-            return
-        launching, self.launching = self.launching, None
-        try:
-            self.connection = launching.finish()
-        except LaunchFailed as failure:
-            raise GivenUp(Reason.LAUNCH_FAILED, str(failure)) from failure
-        launch.hail(self.run_id, self.connection, self.worker.epoch)
-        self.asked = Wish.RUN
-        if self.worker.status == WorkerStatus.PAUSED and self.worker.desired == Wish.RUN:
-            self.worker.resumed()
-        self.obey(self.read_wish())
-
-    def request(self, op: str, request: str, **fields: Any) -> Entry:
-        """Have the runner carry out a request and give its result. Raises RunnerLost, StopRequested, Draining …"""
-        if request in self.results:
-            return self.results[request]
-        self.begin_runner()
-        self.finish_runner()
-        self.say(op, request=request, grace=GRACE_SECONDS, **fields)
-        while request not in self.results:
-            self.listen()
-        if self.results[request]["outcome"] == "interrupted":
-            raise RunnerLost  # nobody here asked for it: somebody else has told the runner to end
-        return self.results[request]
-
-    def say(self, op: str, **fields: Any) -> None:
-        assert self.connection is not None
-        self.connection.send({"op": op, "worker": self.worker.pk, **fields})
-
-    def listen(self) -> None:
-        """Take in the next journal entry, if one comes soon, and obey what people want."""
-        assert self.connection is not None
-        entry = self.connection.receive(LISTEN_SECONDS)
-        if entry is not None:
-            self.take_in(entry)
+    def heed(self) -> None:
+        """Let go when this process has to, and obey what people want."""
         if owned.superseded.is_set():
             raise Fenced
         if owned.draining.is_set():
@@ -445,58 +305,13 @@ class Engine:
         if self.ear.due():
             self.obey(self.read_wish())
 
-    def take_in(self, entry: Entry) -> None:
-        """Turn one journal entry into rows and events."""
-        kind = entry["kind"]
-        if kind == "finished":
-            self.results[entry["request"]] = entry["result"]
-        elif kind == "output" and self.attempt is not None and entry["attempt"] == self.attempt.pk:
-            if entry["bytes"] != self.attempt.log_bytes:
-                self.attempt.output(self.worker, entry["bytes"], entry["lines"], entry["last"])
-        elif kind == "paused":
-            self.asked = Wish.PAUSE  # perhaps by an owner before this one, whose pause took until now
-            self.worker.paused()
-        elif kind == "resumed":
-            self.asked = Wish.RUN
-            self.worker.resumed()
-        elif kind == "fenced":
-            raise Fenced
-        elif kind == "error":
-            raise RunnerRefused(entry["error"])
-
-    def read_wish(self) -> Wish:
-        """What people want now. Raises Fenced for an owner that was overtaken."""
-        return retrying(self.worker.read_wish)
-
-    def obey(self, wish: Wish) -> None:
-        """Pass a wish on to the runner; what becomes true comes back in the journal."""
-        if wish == Wish.STOP:
-            raise StopRequested
-        if wish != self.asked:
-            self.say("pause" if wish == Wish.PAUSE else "resume")
-            self.asked = wish
+    def output(self, entry: Entry) -> None:
+        """Record how far the log of the attempt under way reaches."""
+        attempt = self.attempt
+        if attempt is not None and entry["attempt"] == attempt.pk and entry["bytes"] != attempt.log_bytes:
+            attempt.output(self.worker, entry["bytes"], entry["lines"], entry["last"])
 
     # The end.
-
-    def end_runner(self, reason: str = "") -> None:
-        """End the runner and make sure that nothing of it is left. Raises LauncherUnavailable when that is unsure."""
-        if self.connection is not None:
-            self.see_out(reason)
-        self.forget_runner()
-
-    def see_out(self, reason: str) -> None:
-        """Ask the runner to end what it runs and then itself, and wait for it, but not for long."""
-        deadline = time.monotonic() + END_SECONDS
-        try:
-            if reason:
-                self.say("interrupt", reason=reason)
-            self.say("quit")
-            while (left := deadline - time.monotonic()) > 0:
-                entry = self.connection and self.connection.receive(left)
-                if entry and entry["kind"] in ("ended", "fenced"):
-                    break
-        except RunnerLost:
-            return
 
     def stop(self) -> None:
         """Carry out a stop: end everything, then say so."""
@@ -529,20 +344,3 @@ class Engine:
             self.worker.fail(Reason.INTERNAL_ERROR, message)
         except (Fenced, StaleTransition, LauncherUnavailable, DatabaseError):
             logger.exception("Worker %s could not be ended; it will be adopted again", self.worker.pk)
-
-    def hang_up(self) -> None:
-        """Close every connection; runner and launcher go on."""
-        if self.launching is not None:
-            self.launching.connection.close()
-            self.launching = None
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-
-
-class GivenUp(Exception):
-    """The work cannot be carried on."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason, self.message = reason, message
