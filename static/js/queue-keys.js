@@ -6,6 +6,7 @@
 
   const say = (text) => { document.getElementById("queue-said").textContent = text; };
   const place = (row) => [...row.parentElement.children].indexOf(row) + 1;
+  const number = (list) => [...list.children].forEach((row, n) => { row.querySelector(".queue-place").textContent = n + 1; });
   const send = (verb, url, row, values) => htmx.ajax(verb, url, { source: row, swap: "none", values });
 
   function grab(row) {
@@ -21,12 +22,14 @@
     row.classList.remove("is-grabbed");
     delete document.body.dataset.grabbed; // the reply to the move draws the queue
     if (!keep) row.parentElement.insertBefore(row, next);
+    number(row.parentElement);
+    const said = keep ? `dropped, position ${place(row)}` : `is back at position ${place(row)}`; // it may start meanwhile
     const above = row.previousElementSibling, below = row.nextElementSibling;
     const grip = row.querySelector("[data-grip]");
     if (keep && below !== next && (above || below)) {
       await send("POST", row.dataset.move, row, above ? { after: above.dataset.entry } : { before: below.dataset.entry });
     }
-    say(keep ? `${row.dataset.title} dropped, position ${place(row)}.` : `${row.dataset.title} is back at position ${place(row)}.`);
+    say(`${row.dataset.title} ${said}.`);
     document.body.dispatchEvent(new CustomEvent("queue:released"));
     document.getElementById(grip.id)?.focus();
   }
@@ -37,6 +40,7 @@
     if (key === "ArrowDown" && row.nextElementSibling) list.insertBefore(row.nextElementSibling, row);
     if (key === "Home") list.prepend(row);
     if (key === "End") list.append(row);
+    number(list);
     row.querySelector("[data-grip]").focus();
     say(`Position ${place(row)}.`);
   }
