@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.truth import Sampler, wait_until_right
 from tests.browser.up import Up
-from tests.browser.watching import Watch, pump
+from tests.browser.watching import Watch, most_active_shown, pump
 from tests.support.wait import until
 
 # In the order in which they are started. The first three run at once, the other three wait.
@@ -42,6 +42,7 @@ def test_the_demo_end_to_end(up: Up, page: Page, watch: Watch) -> None:
     expect_history_to_tell_all(history)
     assert sampler.most() == 3, "at every moment at most three, and three at some"
     assert len(sampler.samples) > 1000
+    assert most_active_shown(page) == 3
 
 
 def press_the_demo_button(page: Page) -> None:

@@ -6,6 +6,8 @@ import sys
 from playwright.sync_api import Page, expect
 
 from tests.browser.up import Up
+from tests.browser.watching import Watch, pump
+from tests.support.wait import until
 
 
 def test_a_demo_made_on_the_command_line_reaches_the_open_page(up: Up, page: Page) -> None:
@@ -25,11 +27,13 @@ def test_a_demo_made_on_the_command_line_reaches_the_open_page(up: Up, page: Pag
     expect(page.get_by_text("No worker is active")).to_be_visible()
 
 
-def test_the_policy_is_in_force(up: Up, page: Page) -> None:
-    """Otherwise that nothing violates it would mean nothing."""
-    policy = page.request.get("/workers").headers["content-security-policy"]
-    assert "unsafe-eval" not in policy
-    assert "script-src" in policy or "default-src" in policy
+def test_the_policy_is_in_force_and_a_violation_would_be_noticed(page: Page, watch: Watch) -> None:
+    script = "document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
+    page.evaluate(script)
+    until(lambda: pump(page) and watch.complaints, 5, "a complaint")
+    assert page.evaluate("window.ran") is None
+    assert all("policy" in complaint.lower() for complaint in watch.complaints)
+    watch.complaints.clear()
 
 
 def test_the_link_signs_in_only_once(up: Up, page: Page) -> None:

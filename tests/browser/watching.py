@@ -16,6 +16,16 @@ REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI} in ${event.sourceFile}`));
 """
+# The highest number of active workers that the tab has ever shown in its navigation, through all its pages.
+NOTE_THE_MOST = """
+document.addEventListener("DOMContentLoaded", () => {
+  const nav = document.querySelector("nav.nav");
+  const count = () => Number(document.getElementById("nav-workers").dataset.active);
+  const note = () => { sessionStorage.most = Math.max(Number(sessionStorage.most ?? 0), count()); };
+  if (nav) new MutationObserver(note).observe(nav, { subtree: true, childList: true, attributes: true });
+  if (nav) note();
+});
+"""
 
 
 class Watch:
@@ -26,7 +36,7 @@ class Watch:
         self.complaints: list[str] = []
         self.beacons: dict[Page, list[int]] = defaultdict(list)  # how far the outbox reached, by the server's beacons
         self._outage = False
-        context.add_init_script(REPORT_VIOLATIONS)
+        context.add_init_script(REPORT_VIOLATIONS + NOTE_THE_MOST)
         context.on("page", self._listen)
 
     def _listen(self, page: Page) -> None:
@@ -60,6 +70,11 @@ class Watch:
         heard = self.beacons[page]
         begun = len(heard)
         until(lambda: pump(page) and len(heard) >= begun + 2 and heard[-1] == heard[-2], 45, "ten quiet seconds")
+
+
+def most_active_shown(page: Page) -> int:
+    """The highest number of active workers that this tab has ever shown."""
+    return int(page.evaluate("sessionStorage.most"))
 
 
 def pump(page: Page) -> bool:
