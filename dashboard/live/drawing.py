@@ -94,9 +94,9 @@ def _builders(regions: Collection[Region]) -> Iterator[tuple[Region, Build]]:
 def _parts(numbers: Mapping[str, set[int]]) -> Iterator[tuple[Region, Build]]:
     """Those of which there are many: read together, drawn one by one."""
     for card in fragments.cards(numbers["card"]) if numbers["card"] else ():
-        yield Region("card", card.context.worker.pk), _single(lambda card=card: card)
+        yield Region("card", card.context.worker.pk), _made(card)
     for row in spec_fragments.spec_rows(list(numbers["spec_row"])) if numbers["spec_row"] else ():
-        yield Region("spec_row", row.context.spec.pk), _single(lambda row=row: row)
+        yield Region("spec_row", row.context.spec.pk), _made(row)
 
 
 def _of_one(
@@ -108,6 +108,10 @@ def _of_one(
     for name, number in wanted:
         if number in found:
             yield Region(name, number), _single(functools.partial(builders[name], found[number]))
+
+
+def _made(fragment: Fragment) -> Build:
+    return lambda: [fragment]
 
 
 def _single(build: Callable[[], Fragment]) -> Build:

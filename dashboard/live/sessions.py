@@ -5,6 +5,7 @@ from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 
@@ -14,7 +15,7 @@ def still_signed_in(keys: Iterable[str]) -> set[str]:
     return {key for key in keys if key and _opens_pages(store(key))}
 
 
-def _opens_pages(session: object) -> bool:
+def _opens_pages(session: SessionBase) -> bool:
     request = HttpRequest()
     request.session = session
     user = get_user(request)
