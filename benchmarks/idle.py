@@ -39,7 +39,7 @@ def main() -> None:
     about = harness.machine()
     with harness.up() as running:
         cookies = signed_in(running.link)
-        address = running.address.replace("http", "ws", 1) + "/live?topics=workers"
+        address = running.address.replace("http", "ws", 1) + "/live/socket?topics=workers"
         with connect(address, additional_headers={"Cookie": cookies}, origin=running.address) as page:
             page.recv(timeout=10)
             root = psutil.Process(running.process.pid)
