@@ -188,6 +188,8 @@ class Caretaker:
         engine.owned.draining.set()
         engine.owned.wait_until_empty(DRAIN_SECONDS)
         self._end.set()
+        if self._thread.is_alive():
+            self._thread.join(DRAIN_SECONDS)  # its next heartbeat would say that the node is here
         if self.node is not None and not self.fenced.is_set():
             self.node.unregister()
 

@@ -301,7 +301,6 @@ def test_the_loop_goes_on_after_an_error(error: Exception, monkeypatch: pytest.M
         until(lambda: Node.objects.filter(name="test-node").exists(), 5, "it registers at the second try")
     finally:
         caretaker.drain()
-        caretaker._thread.join(5)
     assert len(calls) == 2
     assert Node.objects.get().status == NodeStatus.OFFLINE  # it has said goodbye
 
