@@ -25,19 +25,23 @@ FLAGS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def executable() -> str | None:
-    """The Chromium of this machine: SPECYARD_CHROMIUM, or the first that is on the path."""
+def executable() -> str:
+    """The Chromium of this machine: SPECYARD_CHROMIUM, or the first that is on the path.
+
+    Without one the test that asks is skipped; on CI that is a failure.
+    """
     named = os.environ.get("SPECYARD_CHROMIUM", "")
-    return named if named and Path(named).exists() else next(filter(None, map(shutil.which, NAMES)), None)
+    path = named if named and Path(named).exists() else next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        told = "no Chromium on this machine: install one, or name it in SPECYARD_CHROMIUM"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
+    return path
 
 
 @pytest_asyncio.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """A Chromium without a window. Without one on this machine the tests are skipped; on CI that is a failure."""
+    """A Chromium without a window."""
     path = executable()
-    if path is None:
-        told = "no Chromium on this machine: install one, or name it in SPECYARD_CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
