@@ -39,7 +39,11 @@ class Up:
                 stderr=subprocess.STDOUT,
                 cwd=data,
             )
-        found = until(self._find_link, 60, "specyard up prints a link to sign in")
+        try:
+            found = until(self._find_link, 60, "specyard up prints a link to sign in")
+        except AssertionError:
+            self.close()
+            raise
         self.address, self.link = found[1], found[1] + found[2]
 
     def _find_link(self) -> re.Match[str] | None:
@@ -74,15 +78,17 @@ class Up:
         return list(_working_in(str(place)))
 
     def close(self) -> None:
-        """Ctrl-C, and wait until all of it has ended; what does not end is killed."""
-        family = psutil.Process(self._process.pid).children(recursive=True) if self._process.poll() is None else []
+        """Ctrl-C. What that does not end is killed, and is a failure."""
+        if self._process.poll() is not None:
+            return
+        own = psutil.Process(self._process.pid)
+        family = [own, *own.children(recursive=True)]
         self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(END_SECONDS)
-        finally:
-            for process in [self._process, *family]:
-                if process.poll() is None if isinstance(process, subprocess.Popen) else process.is_running():
-                    process.kill()
+        _, left = psutil.wait_procs(family, END_SECONDS)
+        for process in left:
+            process.kill()
+        self._process.wait()
+        assert not left, f"still there after Ctrl-C: {left}"
 
 
 def _working_in(place: str) -> Iterator[int]:
