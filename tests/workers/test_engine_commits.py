@@ -1,7 +1,7 @@
-"""Each commit of an engine fails once, or its answer gets lost: the worker ends right, nothing is counted twice."""
+"""Each commit of an engine fails once, or is its last act: the worker still ends right, nothing is done twice."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -29,6 +29,22 @@ def answer_is_lost(commit: Callable[[], None]) -> None:
     commit()
     break_connection()
     raise OperationalError("the answer of the commit is made to get lost")
+
+
+class Killed(BaseException):
+    """The process of the engine has ended, without a chance to clean up."""
+
+
+def dies_before(commit: Callable[[], None]) -> None:
+    """The process is killed right before the commit; the database rolls back."""
+    connections["default"].connection.rollback()
+    raise Killed
+
+
+def dies_after(commit: Callable[[], None]) -> None:
+    """The process is killed right after the commit."""
+    commit()
+    raise Killed
 
 
 def break_connection() -> None:
@@ -74,7 +90,8 @@ def drive_to_the_end(worker: Worker) -> None:
         found = Worker.objects.exclude(IS_FINAL).filter(pk=worker.pk).first()
         if found is None:
             return
-        (engine.run if found.status == WorkerStatus.IDLE else engine.adopt)(found.pk, found.epoch)
+        with suppress(Killed):
+            (engine.run if found.status == WorkerStatus.IDLE else engine.adopt)(found.pk, found.epoch)
 
 
 def check(worker: Worker, directory: Path) -> None:
@@ -93,7 +110,7 @@ def check(worker: Worker, directory: Path) -> None:
     assert leftovers(worker) == []
 
 
-@pytest.mark.parametrize("instead", [fails, answer_is_lost])
+@pytest.mark.parametrize("instead", [fails, answer_is_lost, dies_before, dies_after])
 def test_whichever_commit_goes_wrong_the_worker_ends_right(
     instead: Callable[[Callable[[], None]], None], tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.driving import (
     runs_of,
 )
 from tests.support.wait import until
-from workers import engine, launch, publisher
+from workers import engine, launch, link, publisher
 from workers.models import Attempt, Worker
 from workers.states import Reason, Wish, WorkerStatus
 
@@ -278,3 +278,19 @@ def test_a_chunk_that_always_ends_its_runner_ends_the_worker(tmp_path: Path) -> 
     assert (ended.status, ended.reason) == (WorkerStatus.FAILED, Reason.RUNNER_LOST)
     assert [attempt[2] for attempt in attempts(ended)] == ["lost"] * 4
     assert leftovers(ended) == []
+
+
+def test_a_runner_that_hangs_is_ended_by_stop(
+    background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "END_SECONDS", 1.0)
+    mark = f"sleep 5{tmp_path.stat().st_ino}"
+    worker = accepted(f"env -i setsid {mark} & {mark}", directory=tmp_path)
+    done = background(worker)
+    until(lambda: len(processes.marked(mark)) >= 2, what="its tree runs")
+    os.kill(runner(worker), signal.SIGSTOP)
+    worker.request_stop("mira")
+    done.result(10)
+    assert now(worker).status == WorkerStatus.STOPPED
+    assert not processes.marked(mark)
+    assert leftovers(worker) == []
