@@ -1,5 +1,6 @@
 """P6: what a chunk that does nothing costs beyond the bare start of its process."""
 
+import itertools
 import subprocess
 import time
 
@@ -25,7 +26,7 @@ def main() -> None:
         worker = dispatch.enqueue(spec, by="bench")
         harness.until(lambda: harness.finished(worker.pk), pause=0.05)
         starts = [at.timestamp() for at in Attempt.objects.order_by("pk").values_list("started_at", flat=True)]
-    whole = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    whole = [after - before for before, after in itertools.pairwise(starts)]
     bare = [bare_start() for _ in range(CHUNKS)]
     typical = sorted(bare)[len(bare) // 2]
     figures = {

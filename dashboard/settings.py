@@ -93,7 +93,6 @@ def _database() -> dict[str, object]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": CONFIG.database.removeprefix("sqlite:///"),
-            "CONN_MAX_AGE": None,
             "TEST": {"NAME": str(CONFIG.data / "test.sqlite3")},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -101,7 +100,7 @@ def _database() -> dict[str, object]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             },
         }
-    return {**dj_database_url.parse(CONFIG.database, conn_max_age=600, conn_health_checks=True)}
+    return {**dj_database_url.parse(CONFIG.database, conn_max_age=0)}
 
 
 DATABASES = {"default": _database()}

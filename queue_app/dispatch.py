@@ -262,6 +262,8 @@ def retry(worker: Worker, by: str) -> WorkerQueue | Worker:
         raise StaleTransition(f"Worker {worker.pk} is {worker.status}; only a failed or stopped one can be retried.")
     if worker.spec is None:
         raise NothingToDo("The spec of this worker has been deleted.")
+    if successor := worker.continued_by.order_by("pk").first():
+        raise StaleTransition(f"Worker {successor.pk} has continued worker {worker.pk} already.")
     return enqueue(worker.spec, by=by, continues=worker)
 
 

@@ -59,8 +59,12 @@ pool = ThreadPoolExecutor(MOST_DRIVEN, thread_name_prefix="worker")
 
 
 def submit(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:
-    """Have `run` or `adopt` done in a thread of the pool, whose threads keep their database connections."""
-    pool.submit(_in_pool, job, worker_id, epoch)
+    """Have `run` or `adopt` done in a thread of the pool, whose threads keep their database connections.
+
+    What is driven here, or waits for a thread, already is left as it is.
+    """
+    if owned.expect(worker_id):
+        pool.submit(_in_pool, job, worker_id, epoch)
 
 
 def _in_pool(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:

@@ -140,13 +140,12 @@ def hail(run: Run, connection: Connection, epoch: int) -> None:
 
 
 def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNECT_SECONDS) -> Iterator[Entry]:
-    """Become the runner's owner; gives the journal's entries so far. Raises Fenced or RunnerLost."""
+    """Become the runner's owner; gives the journal's entries so far, however many.
+
+    Raises Fenced, or RunnerLost when the runner tells nothing for so many seconds.
+    """
     hail(run, connection, epoch)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        entry = connection.receive(deadline - time.monotonic())
-        if entry is None:
-            break
+    while entry := connection.receive(seconds):
         if entry["kind"] == "fenced":
             raise Fenced
         yield entry

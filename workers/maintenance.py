@@ -20,13 +20,13 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers import engine, publisher
-from workers.errors import StaleTransition
+from workers import engine, launch, publisher
+from workers.errors import LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
 from workers.runner.executors import registry
 from workers.signals import slots_may_be_free
-from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, WorkerStatus
+from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, Wish, WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def capabilities() -> dict[str, object]:
 
 def register(name: str) -> Node:
     """Register this process as the voice of the node."""
-    return Node.register(name, uuid.uuid4().hex, capabilities())
+    return Node.register(name, uuid.uuid4().hex, capabilities(), engine.MOST_DRIVEN)
 
 
 def heartbeat(node: Node) -> bool:
@@ -62,7 +62,32 @@ def heartbeat(node: Node) -> bool:
         return False
     for worker_id, epoch in engine.owned.all().items():
         renew(worker_id, epoch)
+    end_unwanted_runs(node)
     return True
+
+
+def end_unwanted_runs(node: Node) -> list[str]:
+    """End runners that live here although their worker has ended, or is run elsewhere or by a later runner.
+
+    That is what a node finds when it comes back after its work was given up. Runs that this database does not know
+    are left alone. Gives the runs that were ended.
+    """
+    try:
+        alive = launch.ping()["runs"]
+    except LauncherUnavailable:
+        return []
+    runs = [launch.Run(*map(int, name.split("-"))) for name in alive]
+    known = Worker.objects.in_bulk([run.worker_id for run in runs])
+    unwanted = [
+        (run, worker.epoch)
+        for run in runs
+        if (worker := known.get(run.worker_id))
+        and not (worker.is_active and worker.node_id == node.pk and worker.incarnation == run.incarnation)
+    ]
+    for run, epoch in unwanted:
+        logger.warning("Run %s is ended: its worker needs it no longer.", run.id)
+        launch.destroy(run, epoch)
+    return [run.id for run, _ in unwanted]
 
 
 @unit_of_work
@@ -80,7 +105,7 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
     waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
     mine_to_drive = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance)
     rows = mine_to_drive.order_by("slot").values_list("pk", "epoch", "status")
-    mine = engine.owned.all()
+    mine = engine.owned.taken()
     return [
         (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)
         for pk, epoch, status in rows
@@ -98,11 +123,8 @@ def take_up(node: Node) -> int:
 
 def find_silent() -> None:
     """Mark silent nodes offline and give up what ran on them, once their leases are long over."""
-    if not Node.objects.exclude(status=NodeStatus.OFFLINE).filter(last_seen__lt=Now() - LEASE).exists() and not (
-        _abandoned().exists()
-    ):
-        return
-    Node.mark_silent()
+    if Node.silent().exists():
+        Node.mark_silent()
     for worker in _abandoned().select_related("project"):
         give_up(worker)
 
@@ -110,7 +132,9 @@ def find_silent() -> None:
 def _abandoned() -> "QuerySet[Worker]":
     over = Now() - LEASE_GRACE
     held = Q(status=WorkerStatus.IDLE, created_at__lt=over) | Q(status__in=OWNED, lease_until__lt=over)
-    return Worker.objects.filter(IS_ACTIVE, held, node__status=NodeStatus.OFFLINE, node__last_seen__lt=over)
+    silent = Q(node__status=NodeStatus.SILENT, node__last_seen__lt=over)
+    unwanted = Q(node__status=NodeStatus.OFFLINE, desired=Wish.STOP)  # the node said goodbye, and nobody waits for it
+    return Worker.objects.filter(IS_ACTIVE, held).filter(silent | unwanted).order_by("slot")
 
 
 def give_up(worker: Worker) -> None:
@@ -129,7 +153,10 @@ def _give_up(worker: Worker) -> None:
     running = Attempt.objects.select_related("chunk").filter(chunk__worker=worker, status=AttemptStatus.RUNNING)
     for attempt in running:
         attempt.close(worker, AttemptStatus.LOST, ChunkOutcome.PENDING, reason="node_lost")
-    worker.fail(Reason.NODE_LOST, f"The node {worker.node.name} went silent.")
+    if worker.desired == Wish.STOP:
+        worker.stopped(worker.desired_by, Reason(worker.reason or Reason.STOPPED))
+    else:
+        worker.fail(Reason.NODE_LOST, f"The node {worker.node.name} went silent.")
 
 
 @unit_of_work

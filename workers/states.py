@@ -60,7 +60,8 @@ class NodeStatus(TextChoices):
 
     ONLINE = "online", "Online"  # heartbeats arrive
     DRAINING = "draining", "Draining"  # takes no new work
-    OFFLINE = "offline", "Offline"  # unregistered, or silent for longer than it may be
+    OFFLINE = "offline", "Offline"  # said goodbye: what it had begun waits for its return
+    SILENT = "silent", "Silent"  # not heard of for longer than it may be: its work will be given up
 
 
 class Reason(TextChoices):

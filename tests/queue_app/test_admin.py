@@ -89,3 +89,15 @@ def test_workers_are_steered_by_their_verbs(admin: Client, action: str, wish: Wi
 def test_every_list_of_what_happened_opens(admin: Client, model: str) -> None:
     make.worker()
     assert admin.get(reverse(f"admin:workers_{model}_changelist")).status_code == 200
+
+
+def test_every_model_of_ours_is_in_the_admin() -> None:
+    from django.apps import apps
+    from django.contrib import admin as site
+
+    ours = [
+        model
+        for name in ("specs", "workers", "queue_app", "dashboard")
+        for model in apps.get_app_config(name).get_models()
+    ]
+    assert [model for model in ours if not site.site.is_registered(model)] == []

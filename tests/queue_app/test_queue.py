@@ -265,6 +265,11 @@ def test_only_what_failed_or_was_stopped_can_be_retried() -> None:
     again = dispatch.retry(worker, "mira")
     assert isinstance(again, Worker)
     assert again.continues == worker
+    Worker.claim(again.pk, 1)
+    again.refresh_from_db()
+    again.fail(Reason.CHUNK_FAILED, "exit 1")
+    with pytest.raises(StaleTransition, match=f"Worker {again.pk} has continued"):
+        dispatch.retry(worker, "mira")
 
 
 def test_filling_costs_the_same_whatever_waits(shut: None) -> None:

@@ -36,7 +36,7 @@ def spec(*commands: str | dict[str, Any], project: Project | None = None, review
 
 
 def node(name: str = "test-node", **fields: Any) -> Node:
-    made = Node.register(name, f"instance-{next(_numbers)}", capabilities())
+    made = Node.register(name, f"instance-{next(_numbers)}", capabilities(), 64)
     if fields:
         Node.objects.filter(pk=made.pk).update(**fields)
         made.refresh_from_db()

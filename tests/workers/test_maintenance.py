@@ -16,7 +16,7 @@ from queue_app.models import WorkerQueue
 from tests.support import make, processes
 from tests.support.driving import leftovers, now, outcomes
 from tests.support.wait import until
-from workers import engine, maintenance
+from workers import engine, launch, maintenance
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, Reason, WorkerStatus
@@ -193,7 +193,7 @@ def test_a_silent_node_is_marked_once() -> None:
     silent_node()
     for _ in range(2):
         maintenance.find_silent()
-    assert dict(Node.objects.values_list("name", "status")) == {"test-node": "online", "silent-node": "offline"}
+    assert dict(Node.objects.values_list("name", "status")) == {"test-node": "online", "silent-node": "silent"}
     assert [event.data for event in Event.objects.filter(kind="node_offline")] == [{"node": "silent-node"}]
 
 
@@ -240,7 +240,7 @@ def test_a_worker_that_a_silent_node_never_claimed_is_given_up_too() -> None:
 )
 def test_work_is_not_given_up_too_early(changes: dict[str, Any]) -> None:
     make.node()
-    node = silent_node(status=NodeStatus.OFFLINE)
+    node = silent_node(status=NodeStatus.SILENT)
     worker = aged(claimed(), node=node, lease_until=Now() - LONG_AGO)
     if "node__last_seen" in changes:
         Node.objects.filter(pk=node.pk).update(last_seen=changes["node__last_seen"])
@@ -256,6 +256,45 @@ def test_a_worker_that_ends_while_it_is_given_up_keeps_its_end() -> None:
     worker.completed()
     maintenance.give_up(stale)
     assert now(worker).status == WorkerStatus.COMPLETED
+
+
+def test_the_work_of_a_node_that_said_goodbye_waits_for_its_return() -> None:
+    make.node()
+    worker = aged(claimed(), node=silent_node(status=NodeStatus.OFFLINE), lease_until=Now() - LONG_AGO)
+    maintenance.find_silent()
+    assert now(worker).status == WorkerStatus.RUNNING
+
+
+def test_a_stop_needs_no_return_of_the_node() -> None:
+    make.node()
+    worker = aged(claimed(), node=silent_node(status=NodeStatus.OFFLINE), lease_until=Now() - LONG_AGO)
+    worker.request_stop("mira")
+    maintenance.find_silent()
+    ended = now(worker)
+    assert (ended.status, ended.reason, ended.error) == (WorkerStatus.STOPPED, Reason.STOPPED, "Stopped by mira.")
+
+
+@pytest.mark.usefixtures("launcher")
+def test_a_node_that_comes_back_ends_the_runner_of_work_that_was_given_up(tmp_path: Path) -> None:
+    node = make.node()
+    worker = claimed("true", project=make.project(tmp_path))
+    run = launch.Run(worker.pk, worker.incarnation)
+    launch.start(run).close()
+    assert maintenance.end_unwanted_runs(node) == []  # its worker is active here
+    worker.fail(Reason.NODE_LOST, "given up by another node")
+    assert maintenance.end_unwanted_runs(node) == [run.id]
+    assert run.id not in launch.ping()["runs"]
+
+
+def test_work_that_waits_for_a_thread_is_not_taken_up_again(
+    owned: engine.Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, worker = make.node(), claimed()
+    submitted: list[int] = []
+    monkeypatch.setattr(engine.pool, "submit", lambda job, drive, pk, epoch: submitted.append(pk))
+    for _ in range(3):
+        maintenance.take_up(node)
+    assert submitted == [worker.pk]
 
 
 # The outbox

@@ -38,16 +38,20 @@ class Node(models.Model):
 
     @classmethod
     @unit_of_work
-    def register(cls, name: str, instance: str, capabilities: dict[str, Any]) -> "Node":
-        """Say that the machine is here and that the process `instance` speaks for it from now on."""
+    def register(cls, name: str, instance: str, capabilities: dict[str, Any], max_workers: int) -> "Node":
+        """Say that the machine is here and that the process `instance` speaks for it from now on.
+
+        `max_workers` counts for a machine that registers for the first time; afterwards it is people's to change.
+        """
+        facts = {
+            "instance": instance,
+            "capabilities": capabilities,
+            "last_seen": timezone.now(),
+        }
         node, _ = cls.objects.update_or_create(
             name=name,
-            defaults={
-                "instance": instance,
-                "capabilities": capabilities,
-                "status": NodeStatus.ONLINE,
-                "last_seen": timezone.now(),
-            },
+            defaults={**facts, "status": NodeStatus.ONLINE},
+            create_defaults={**facts, "status": NodeStatus.ONLINE, "max_workers": max_workers},
         )
         emit(EventKind.NODE_ONLINE, node=name)
         return node
@@ -61,7 +65,7 @@ class Node(models.Model):
         mine = Node.objects.filter(pk=self.pk, instance=self.instance)
         if not mine.update(last_seen=Now(), load=load, memory=memory):
             return False
-        if mine.filter(status=NodeStatus.OFFLINE).update(status=NodeStatus.ONLINE):
+        if mine.filter(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT)).update(status=NodeStatus.ONLINE):
             emit(EventKind.NODE_ONLINE, node=self.name)
         return True
 
@@ -79,13 +83,17 @@ class Node(models.Model):
             emit(EventKind.NODE_OFFLINE, node=self.name)
 
     @classmethod
+    def silent(cls) -> "models.QuerySet[Node]":
+        """Nodes that should be heard of and have been silent for NODE_TTL by the database's clock."""
+        heard_of = cls.objects.exclude(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT))
+        return heard_of.filter(last_seen__lt=Now() - NODE_TTL)
+
+    @classmethod
     @unit_of_work
     def mark_silent(cls) -> list[str]:
-        """Mark nodes offline that have been silent for NODE_TTL by the database's clock; returns their names."""
-        silent = cls.objects.exclude(status=NodeStatus.OFFLINE).filter(last_seen__lt=Now() - NODE_TTL)
-        names = list(silent.values_list("name", flat=True))
-        if names:
-            cls.objects.filter(name__in=names).update(status=NodeStatus.OFFLINE)
-            for name in names:
-                emit(EventKind.NODE_OFFLINE, node=name)
+        """Mark silent nodes as such; returns their names."""
+        names = list(cls.silent().values_list("name", flat=True))
+        cls.objects.filter(name__in=names).update(status=NodeStatus.SILENT)
+        for name in names:
+            emit(EventKind.NODE_OFFLINE, node=name)
         return names

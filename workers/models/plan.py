@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from specs import limits
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField
 from specs.models import Spec
 from workers import publisher
@@ -29,7 +30,7 @@ class WorkerChunk(models.Model):
     title = CleanCharField(max_length=300)
     instructions = CleanTextField(blank=True)
     acceptance = CleanJSONField(default=list, blank=True)
-    executor = models.CharField(max_length=50)
+    executor = CleanCharField(max_length=limits.NAME_LENGTH)
     params = CleanJSONField(default=dict, blank=True)
     review = CleanJSONField(default=dict, blank=True)
     timeout = models.PositiveIntegerField()  # seconds of wall time, pauses excluded
