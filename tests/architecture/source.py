@@ -11,15 +11,12 @@ PACKAGES = ("workers", "queue_app", "specs", "dashboard")
 
 @dataclass(frozen=True)
 class Module:
-    """One module: its dotted name, its path below the repository, its tree."""
+    """One module: its dotted name, its path below the repository, its text and that as a tree."""
 
     name: str
     path: Path
+    text: str
     tree: ast.Module
-
-    @property
-    def text(self) -> str:
-        return (ROOT / self.path).read_text(encoding="utf-8")
 
 
 def modules(*packages: str) -> list[Module]:
@@ -30,7 +27,8 @@ def modules(*packages: str) -> list[Module]:
             path = file.relative_to(ROOT)
             if "migrations" not in path.parts and "node_modules" not in path.parts:
                 name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-                found.append(Module(name, path, ast.parse(file.read_text(encoding="utf-8"))))
+                text = file.read_text(encoding="utf-8")
+                found.append(Module(name, path, text, ast.parse(text)))
     return found
 
 
