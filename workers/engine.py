@@ -119,6 +119,7 @@ class Engine(RunnerLink):
                 self.work_through(chunk)
                 if chunk.outcome == ChunkOutcome.FAILED and self.worker.on_failure == "stop":
                     break
+            self.tear_down()
             self.end_runner()
             self.conclude()
         except StopRequested:
@@ -164,6 +165,30 @@ class Engine(RunnerLink):
             except RunnerLost:
                 self.forget_runner()
         raise GivenUp(Reason.RUNNER_LOST, f"The runner died {MAX_RESCUES + 1} times while preparing the workspace.")
+
+    def tear_down(self) -> None:
+        """Run the project's teardown command, whose failure changes nothing that the chunks have reached."""
+        command = self.worker.project.teardown_command
+        if not command:
+            return
+        try:
+            result = self.request(
+                "prepare",
+                "teardown",
+                copy=None,
+                command=command,
+                note="teardown",
+                cwd=self.worker.workspace,
+                env=self.variables(),
+                log=str(log_path(self.worker.pk, 0)),
+                timeout=PREPARE_SECONDS,
+            )
+        except RunnerLost:
+            logger.warning("Worker %s: the runner died during the teardown command", self.worker.pk)
+            self.forget_runner()
+            return
+        if result["outcome"] != "passed":
+            logger.warning("Worker %s: the teardown command failed: %s", self.worker.pk, result["message"])
 
     # One chunk.
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
+from tests.support.wait import until
+
 
 @contextmanager
 def running() -> Iterator[subprocess.Popen[bytes]]:
@@ -38,13 +40,14 @@ def end_runs(process: subprocess.Popen[bytes]) -> None:
 
 def wait_for_socket(process: subprocess.Popen[bytes]) -> None:
     """Wait until the launcher answers; raises AssertionError when it ends instead."""
-    from tenacity import retry, stop_after_delay, wait_fixed
-
     from workers import launch
+    from workers.errors import LauncherUnavailable
 
-    @retry(stop=stop_after_delay(10), wait=wait_fixed(0.02), reraise=True)
-    def ask() -> None:
+    def answers() -> bool:
         assert process.poll() is None, "the launcher ended"
-        launch.ping()
+        try:
+            return bool(launch.ping())
+        except LauncherUnavailable:
+            return False
 
-    ask()
+    until(answers, 10, "the launcher answers")

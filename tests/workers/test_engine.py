@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import make
+from tests.support import make, processes
 from tests.support.driving import OURS, attempts, driven, leftovers, outcomes
-from workers.models import Attempt, Event, Worker
+from workers.models import Attempt, Event, Worker, log_path
 from workers.states import Reason, WorkerStatus
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("launcher")]
@@ -181,3 +181,13 @@ def test_a_chunk_sees_who_it_is_and_nothing_of_ours(tmp_path: Path) -> None:
 
 def _variables(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def test_the_teardown_command_runs_once_after_the_last_chunk_whatever_became_of_it(tmp_path: Path) -> None:
+    project = make.project(tmp_path, teardown_command="echo down >> order; exit 7")
+    passed = driven(make.worker(spec=make.spec("echo work >> order", project=project)))
+    assert passed.status == WorkerStatus.COMPLETED
+    failed = driven(make.worker(spec=make.spec("exit 1", project=project, max_attempts=1)))
+    assert failed.status == WorkerStatus.FAILED
+    assert processes.lines(tmp_path / "order") == ["work", "down", "down"]
+    assert "── teardown ──" in log_path(passed.pk, 0).read_text()

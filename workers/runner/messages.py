@@ -81,6 +81,7 @@ class Prepare(Work):
     op: Literal["prepare"]
     copied: Copy | None = Field(default=None, alias="copy")
     command: Text = ""
+    note: str = "setup"  # what the log calls the command
 
 
 class Execute(Work):

@@ -161,7 +161,7 @@ class Request:
                 return result
         if not message.command:
             return Result(Outcome.PASSED)
-        return await shell(self._context(note="setup"), message.command, failed=Reason.SETUP_FAILED)
+        return await shell(self._context(note=message.note), message.command, failed=Reason.SETUP_FAILED)
 
     async def _copy(self, copy: Copy) -> Result:
         """Copy through a child process, which can be stopped and paused like every other."""
