@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from workers import engine, launch, publisher
-from workers.errors import LauncherUnavailable, StaleTransition
+from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
 from workers.runner.executors import registry
@@ -86,7 +86,10 @@ def end_unwanted_runs(node: Node) -> list[str]:
     ]
     for run, epoch in unwanted:
         logger.warning("Run %s is ended: its worker needs it no longer.", run.id)
-        launch.destroy(run, epoch)
+        try:
+            launch.destroy(run, epoch)
+        except (LauncherUnavailable, Fenced) as error:
+            logger.warning("Run %s could not be ended: %s", run.id, error)
     return [run.id for run, _ in unwanted]
 
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -11,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.support import launcher as launchers
+from tests.support import make
 from tests.support.wait import until
 from workers import engine, launch
 from workers.models import Attempt, Event, Worker, latest_seq
@@ -25,6 +28,7 @@ OURS = {
     "PYTHONHOME": "",
     "REDIS_URL": "unix:///secret.sock",
 }
+LONG_AGO = timedelta(minutes=10)
 Drive = Callable[[int, int], None]
 
 
@@ -57,6 +61,30 @@ class Background:
             drive(pk, epoch)
         finally:
             connection.close()
+
+
+class Pool(ThreadPoolExecutor):
+    """As the engine's own, but its threads leave no connection to the tests' database behind."""
+
+    def submit(self, job: Callable[..., Any], /, *arguments: Any, **fields: Any) -> "Future[Any]":
+        def work() -> None:
+            try:
+                job(*arguments, **fields)
+            finally:
+                connection.close()
+
+        return super().submit(work)
+
+
+@pytest.fixture
+def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Owned]:
+    """A process that drives nothing yet; what it drives at the end of a test lets go."""
+    fresh = engine.Owned()
+    monkeypatch.setattr(engine, "owned", fresh)
+    with Pool() as pool:
+        monkeypatch.setattr(engine, "pool", pool)
+        yield fresh
+        fresh.draining.set()
 
 
 @pytest.fixture
@@ -110,3 +138,17 @@ def leftovers(worker: Worker) -> list[str]:
     left += [f"{name} {value}" for name in ("slot", "lease_until") if (value := getattr(worker, name)) is not None]
     numbers = set(Event.objects.values_list("seq", flat=True))
     return left + [f"event {seq} is missing" for seq in range(1, latest_seq() + 1) if seq not in numbers]
+
+
+def claimed(*commands: str, **fields: Any) -> Worker:
+    """A worker that has just been claimed by somebody, who does nothing with it."""
+    worker = make.worker(*commands, **fields)
+    found = Worker.claim(worker.pk, worker.epoch)
+    assert found is not None
+    return found
+
+
+def aged(worker: Worker, **fields: Any) -> Worker:
+    """The worker with these columns forced upon it."""
+    Worker.objects.filter(pk=worker.pk).update(**fields)
+    return now(worker)

@@ -1,4 +1,4 @@
-from tests.support.driving import background, launcher
+from tests.support.driving import background, launcher, owned
 from tests.support.valkey import valkey
 
-__all__ = ["background", "launcher", "valkey"]
+__all__ = ["background", "launcher", "owned", "valkey"]

@@ -1,65 +1,24 @@
 """The safety nets of a node: heartbeats, leases, lost messages, silent nodes, and the loop that carries them."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
 from tests.support import make, processes
-from tests.support.driving import leftovers, now, outcomes
+from tests.support.driving import LONG_AGO, aged, claimed, leftovers, now
 from tests.support.wait import until
-from workers import engine, launch, maintenance
+from workers import engine, maintenance
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
-from workers.states import AttemptStatus, NodeStatus, Reason, WorkerStatus
+from workers.states import AttemptStatus, NodeStatus, WorkerStatus
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-LONG_AGO = timedelta(minutes=10)
-
-
-class Pool(ThreadPoolExecutor):
-    """As the engine's own, but its threads leave no connection to the tests' database behind."""
-
-    def submit(self, job: Callable[..., Any], /, *arguments: Any, **fields: Any) -> "Future[Any]":
-        def work() -> None:
-            try:
-                job(*arguments, **fields)
-            finally:
-                connection.close()
-
-        return super().submit(work)
-
-
-@pytest.fixture(autouse=True)
-def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Owned]:
-    """A process that drives nothing yet; what it drives at the end of a test lets go."""
-    fresh = engine.Owned()
-    monkeypatch.setattr(engine, "owned", fresh)
-    with Pool() as pool:
-        monkeypatch.setattr(engine, "pool", pool)
-        yield fresh
-        fresh.draining.set()
-
-
-def claimed(*commands: str, **fields: Any) -> Worker:
-    worker = make.worker(*commands, **fields)
-    found = Worker.claim(worker.pk, worker.epoch)
-    assert found is not None
-    return found
-
-
-def aged(worker: Worker, **fields: Any) -> Worker:
-    Worker.objects.filter(pk=worker.pk).update(**fields)
-    return now(worker)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("owned")]
 
 
 def found(node: Node) -> list[tuple[str, int, int]]:
@@ -177,113 +136,6 @@ def test_an_entry_whose_wake_up_was_lost_starts_with_the_next_round() -> None:
     caretaker.run_once()
     assert not WorkerQueue.objects.filter(pk=entry.pk).exists()
     assert Worker.objects.get().status == WorkerStatus.IDLE
-
-
-# Silent nodes
-
-
-def silent_node(*, last_seen: timedelta = LONG_AGO, **fields: Any) -> Node:
-    node = make.node("silent-node", **fields)
-    Node.objects.filter(pk=node.pk).update(last_seen=Now() - last_seen)
-    return node
-
-
-def test_a_silent_node_is_marked_once() -> None:
-    make.node()
-    silent_node()
-    for _ in range(2):
-        maintenance.find_silent()
-    assert dict(Node.objects.values_list("name", "status")) == {"test-node": "online", "silent-node": "silent"}
-    assert [event.data for event in Event.objects.filter(kind="node_offline")] == [{"node": "silent-node"}]
-
-
-def test_a_node_that_is_quiet_for_a_moment_is_not_silent() -> None:
-    silent_node(last_seen=timedelta(seconds=45))
-    maintenance.find_silent()
-    assert Node.objects.get().status == NodeStatus.ONLINE
-
-
-def test_the_work_of_a_silent_node_is_given_up_and_its_slot_is_free() -> None:
-    make.node()
-    worker = claimed("true", "true")
-    Attempt.open(worker, worker.chunks.get(ordinal=1))
-    aged(worker, node=silent_node(), lease_until=Now() - LONG_AGO)
-    maintenance.find_silent()
-    ended = now(worker)
-    assert (ended.status, ended.reason, ended.slot) == (WorkerStatus.FAILED, Reason.NODE_LOST, None)
-    assert ended.error == "The node silent-node went silent."
-    assert ended.epoch == 2  # whoever drove it can write no more
-    assert Attempt.objects.get().status == AttemptStatus.LOST
-    assert outcomes(worker) == ["pending", "pending"]
-
-
-def test_a_worker_that_a_silent_node_never_claimed_is_given_up_too() -> None:
-    make.node()
-    worker = make.worker()
-    node = silent_node()
-    aged(worker, node=node)
-    maintenance.find_silent()
-    assert now(worker).status == WorkerStatus.IDLE
-    aged(worker, created_at=timezone.now() - LONG_AGO)
-    maintenance.find_silent()
-    assert (now(worker).status, now(worker).reason) == (WorkerStatus.FAILED, Reason.NODE_LOST)
-    assert Worker.claim(worker.pk, worker.epoch) is None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"lease_until": Now() - timedelta(seconds=45)},  # its lease is not over for long enough
-        {"node__last_seen": Now() - timedelta(seconds=45)},  # its node has been heard
-    ],
-    ids=["lease", "node"],
-)
-def test_work_is_not_given_up_too_early(changes: dict[str, Any]) -> None:
-    make.node()
-    node = silent_node(status=NodeStatus.SILENT)
-    worker = aged(claimed(), node=node, lease_until=Now() - LONG_AGO)
-    if "node__last_seen" in changes:
-        Node.objects.filter(pk=node.pk).update(last_seen=changes["node__last_seen"])
-    else:
-        aged(worker, **changes)
-    maintenance.find_silent()
-    assert now(worker).status == WorkerStatus.RUNNING
-
-
-def test_a_worker_that_ends_while_it_is_given_up_keeps_its_end() -> None:
-    worker = claimed()
-    stale = now(worker)
-    worker.completed()
-    maintenance.give_up(stale)
-    assert now(worker).status == WorkerStatus.COMPLETED
-
-
-def test_the_work_of_a_node_that_said_goodbye_waits_for_its_return() -> None:
-    make.node()
-    worker = aged(claimed(), node=silent_node(status=NodeStatus.OFFLINE), lease_until=Now() - LONG_AGO)
-    maintenance.find_silent()
-    assert now(worker).status == WorkerStatus.RUNNING
-
-
-def test_a_stop_needs_no_return_of_the_node() -> None:
-    make.node()
-    worker = aged(claimed(), node=silent_node(status=NodeStatus.OFFLINE), lease_until=Now() - LONG_AGO)
-    worker.request_stop("mira")
-    maintenance.find_silent()
-    ended = now(worker)
-    assert (ended.status, ended.reason, ended.error) == (WorkerStatus.STOPPED, Reason.STOPPED, "Stopped by mira.")
-
-
-@pytest.mark.usefixtures("launcher")
-def test_a_node_that_comes_back_ends_the_runner_of_work_that_was_given_up(tmp_path: Path) -> None:
-    node = make.node()
-    worker = claimed("true", project=make.project(tmp_path))
-    run = launch.Run(worker.pk, worker.incarnation)
-    launch.start(run).close()
-    assert maintenance.end_unwanted_runs(node) == []  # its worker is active here
-    worker.fail(Reason.NODE_LOST, "given up by another node")
-    assert maintenance.end_unwanted_runs(node) == [run.id]
-    assert run.id not in launch.ping()["runs"]
 
 
 def test_work_that_waits_for_a_thread_is_not_taken_up_again(
