@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_save
 
 
 class WorkersConfig(AppConfig):
@@ -17,6 +18,8 @@ class WorkersConfig(AppConfig):
 
         executors.set_source(executor_checks)
         spec_in_use.connect(active_worker_of, dispatch_uid="workers.active_worker_of")
+        for signal in (post_save, post_delete):
+            signal.connect(tell_of_spec, sender="specs.Spec", dispatch_uid="workers.tell_of_spec")
 
 
 def executor_checks() -> Mapping[str, Callable[[dict[str, Any]], list[str]]]:
@@ -32,3 +35,12 @@ def active_worker_of(sender: Any, spec: Any, **_: Any) -> str | None:
 
     worker = Worker.objects.filter(IS_ACTIVE, spec=spec).values_list("pk", flat=True).first()
     return f"Worker {worker} runs it." if worker else None
+
+
+def tell_of_spec(instance: Any, signal: Any, **_: Any) -> None:
+    """A spec was written or deleted: open pages hear of it with the commit."""
+    from workers.models import emit, unit_of_work
+    from workers.states import EventKind
+
+    told = {"action": "spec_deleted"} if signal is post_delete else {"action": "spec_saved", "spec": instance.pk}
+    unit_of_work(partial(emit, EventKind.SETTINGS_CHANGED))(**told)

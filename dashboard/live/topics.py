@@ -88,7 +88,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.NODE_ONLINE: _NODES,
     EventKind.NODE_DRAINING: _NODES,
     EventKind.NODE_OFFLINE: _NODES,
-    EventKind.SETTINGS_CHANGED: _SLOTS,
+    EventKind.SETTINGS_CHANGED: (*_SLOTS, *_SPEC, "spec_work"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
 

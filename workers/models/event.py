@@ -185,7 +185,8 @@ def _run_unit(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    if connection.vendor != "sqlite":
+    """Wait for this thread's turn to write; not inside a caller's transaction, which holds SQLite's own lock."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
     with _sqlite_turn:
