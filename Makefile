@@ -16,7 +16,7 @@ UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up setup test test-fast check lint types contracts migrations format css lock clean
+.PHONY: help up setup test test-fast check lint types contracts migrations bench format css lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ contracts: $(VENV)/.installed-dev ## Check who imports whom
 migrations: $(VENV)/.installed-dev ## Check that models and migrations are in step
 	@mkdir -p $(VENV)/check-data
 	$(CHECK) $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.installed-dev ## Measure everything, about 5 minutes, and write docs/benchmarks.md
+	for name in start_latency chunk_overhead control_latency startup idle live_latency report; do \
+		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,76 @@
+"""Write docs/benchmarks.md from benchmarks/results/*.json: the figures, the machine, and the targets beside them.
+
+Run `make bench` to measure everything and write the page; nothing in it is typed by hand but the explanations.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import RESULTS
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+TEMPLATE = Path(__file__).with_name("page.md")
+FIGURES = (
+    ("start_latency", "freed_to_first_instruction_ms", "P1 slot freed → first instruction", (10, None, 40)),
+    ("start_latency", "queued_to_first_instruction_ms", "P1 queued, idle → first instruction", (10, None, None)),
+    ("chunk_overhead", "overhead_ms", "P6 a chunk that does nothing, beyond the process", (5, None, None)),
+    ("chunk_overhead", "bare_process_start_ms", "the bare process", (None, None, None)),
+    ("control_latency", "pause_ms", "P7 pause", (None, None, 2000)),
+    ("control_latency", "stop_to_no_process_ms", "P7 stop → no process left", (300, None, 10000)),
+    ("startup", "start_to_first_page_ms", "P10 start → first page", (1500, None, None)),
+    ("startup", "interrupt_to_end_ms", "Ctrl-C → everything has ended, idle", (None, None, None)),
+)
+
+
+def load(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
+
+
+def row(label: str, found: dict[str, float], target: tuple[float | None, ...]) -> str:
+    """One line of the table; a target of None has no figure."""
+    names = ("p50", "p95", "p99")
+    wanted = [f"{name} ≤ {limit:g}" for name, limit in zip(names, target, strict=True) if limit is not None]
+    met = all(limit is None or found[name] <= limit for name, limit in zip(names, target, strict=True))
+    verdict = ("yes" if met else "**no**") if wanted else ""
+    values = " | ".join(f"{found[name]:g}" for name in names)
+    return f"| {label} | {values} | {found['n']:g} | {', '.join(wanted) or ''} | {verdict} |\n"
+
+
+def idle_rows(figures: dict[str, Any]) -> str:
+    memory, cpu = figures["pss_mb"], figures["cpu_seconds_per_minute"]
+    return (
+        f"| P5 memory, idle | {memory:g} MB | | | | ≤ 140 MB | {'yes' if memory <= 140 else '**no**'} |\n"
+        f"| P5 CPU, idle | {cpu:g} s a minute | | | | ≤ 0.3 s | {'yes' if cpu <= 0.3 else '**no**'} |\n"
+    )
+
+
+def live_rows(figures: dict[str, Any]) -> str:
+    """The rows of the live pages, whose figures carry their own names."""
+    return "".join(
+        row(
+            f"P2 {name.removesuffix('_ms').replace('_', ' ')}",
+            found,
+            (30, None, 100) if "applied" in name else (None,) * 3,
+        )
+        for name, found in figures.items()
+        if isinstance(found, dict) and {"p50", "p95", "p99", "n"} <= found.keys()
+    )
+
+
+def main() -> None:
+    results = {name: load(name) for name in ("start_latency", "chunk_overhead", "control_latency", "startup", "idle")}
+    live = load("live_latency")
+    about = results["start_latency"]["machine"]
+    hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB"
+    machine = f"{hardware}, {about['system']}, Python {about['python']}"
+    loads = ", ".join(f"{name} {result['machine']['load_before']}" for name, result in results.items())
+    table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
+    table += live_rows(live["figures"]) + idle_rows(results["idle"]["figures"])
+    PAGE.write_text(TEMPLATE.read_text().format(machine=machine, table=table, loads=loads))
+    print(f"{PAGE} is written.")
+
+
+if __name__ == "__main__":
+    main()
