@@ -22,7 +22,7 @@ from workers.errors import (
 )
 from workers.launch import Entry
 from workers.link import GivenUp, RunnerLink, StopRequested
-from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
+from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying, unit_of_work
 from workers.owned import Owned
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
 
@@ -135,12 +135,11 @@ class Engine(RunnerLink):
 
     def prepare(self) -> None:
         """Make the workspace, unless this worker has, or has inherited, one."""
-        if self.worker.prepared_at is not None:
+        if self.worker.prepared_at is not None or not self.workspace.needs_preparation:
             return
-        if self.workspace.needs_preparation:
-            result = self.insist(self.ask_to_prepare)
-            if result["outcome"] != "passed":
-                raise GivenUp(Reason.PREPARATION_FAILED, result["message"])
+        result = self.insist(self.ask_to_prepare)
+        if result["outcome"] != "passed":
+            raise GivenUp(Reason.PREPARATION_FAILED, result["message"])
         self.worker.prepared(str(self.workspace.directory))
 
     def ask_to_prepare(self) -> Entry:
@@ -220,11 +219,19 @@ class Engine(RunnerLink):
             self.attempt = running
             self.lose_attempt()
         self.begin_runner()
+        return self.begin_attempt(chunk)
+
+    @unit_of_work
+    def begin_attempt(self, chunk: WorkerChunk) -> Attempt:
+        """Open an attempt; a workspace that needed no preparation is recorded with the first one."""
+        if self.worker.prepared_at is None:
+            self.worker.prepared(str(self.workspace.directory))
         return Attempt.open(self.worker, chunk)
 
     def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
-        """Whether its runner still lives, or had finished all of it before it died."""
-        if self.connection is not None and attempt.incarnation == self.worker.incarnation:
+        """Whether its runner still lives, had not begun it, or had finished all of it before it died."""
+        was_begun = self.connection is None and f"{attempt.pk}:execute" in self.begun
+        if attempt.incarnation == self.worker.incarnation and not was_begun:
             return True
         executed = self.results.get(f"{attempt.pk}:execute")
         if executed is None:

@@ -35,6 +35,7 @@ class RunnerLink:
         self.launching: Launching | None = None
         self.connection: Connection | None = None
         self.results: dict[str, Entry] = {}
+        self.begun: set[str] = set()  # requests that a runner which is dead now had begun
         self.asked = Wish.RUN  # what the runner has been asked to do
 
     def heed(self) -> None:
@@ -77,7 +78,9 @@ class RunnerLink:
         """The runner is gone, or should be: nothing of it may be left, and what it had finished counts."""
         self.destroy_runner()
         for entry in self.run_id.entries():
-            if entry["kind"] == "finished":
+            if entry["kind"] == "started":
+                self.begun.add(entry["request"])
+            elif entry["kind"] == "finished":
                 self.results[entry["request"]] = entry["result"]
 
     def destroy_runner(self) -> None:

@@ -203,7 +203,7 @@ def _write(unit: _Unit) -> None:
     for seq, event in enumerate(events, start=last - len(events) + 1):
         event.seq, event.at = seq, now
     Event.objects.bulk_create(events)
-    unit.bells.insert(0, partial(publisher.events_changed, last))
+    unit.bells.append(partial(publisher.events_changed, last))  # after those that let work begin
 
 
 def _advance(count: int) -> int:
