@@ -7,6 +7,7 @@ adopts what has no owner in this process, finds silent nodes, and tells the queu
 import logging
 import os
 import platform
+import shutil
 import threading
 import time
 import uuid
@@ -15,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 
 import psutil
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -35,6 +37,8 @@ HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 EVENTS_KEPT = timedelta(days=7)
+RUNS_KEPT = timedelta(days=7)
+RUNS_LOOKED_AT = 500  # at once, the oldest first
 PRUNE_SECONDS = 60.0
 PRUNED_AT_ONCE = 10_000  # events; others wait for the database as long as that takes
 DRAIN_SECONDS = 12.0
@@ -171,6 +175,19 @@ def prune_events() -> int:
     return count
 
 
+def prune_runs() -> int:
+    """Remove the run directories (journals) of workers that ended long ago; their logs stay. Gives how many."""
+    runs = settings.SPECYARD.data / "runs"
+    names = [path.name for path in runs.iterdir() if path.name.partition("-")[0].isdecimal()] if runs.is_dir() else []
+    found = {int(name.partition("-")[0]) for name in names}
+    over = Worker.objects.filter(completed_at__lt=timezone.now() - RUNS_KEPT)
+    old = set(over.order_by("pk").values_list("pk", flat=True).filter(pk__in=sorted(found)[:RUNS_LOOKED_AT]))
+    gone = [name for name in names if int(name.partition("-")[0]) in old]
+    for name in gone:
+        shutil.rmtree(runs / name)
+    return len(gone)
+
+
 class Caretaker:
     """The loop of one node process."""
 
@@ -201,6 +218,7 @@ class Caretaker:
         if now >= self._next_pruning:
             self._next_pruning = now + PRUNE_SECONDS
             prune_events()
+            prune_runs()
         if not engine.owned.draining.is_set():
             take_up(self.node)
             slots_may_be_free.send(Caretaker)

@@ -49,6 +49,8 @@ def bring_up_to_date() -> int:
 def _migrate() -> int:
     """Looks only at names, which takes milliseconds; Django's own look at the same question takes 0.2 s."""
     missing = len(on_disk() - set(MigrationRecorder(connection).applied_migrations()))
+    if connection.vendor == "sqlite":  # accounts and sessions, in a directory that may be open to others
+        Path(str(connection.settings_dict["NAME"])).chmod(0o600)
     if missing:
         call_command("migrate", verbosity=0, interactive=False)
     return missing

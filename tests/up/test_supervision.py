@@ -193,6 +193,16 @@ def test_ctrl_c_ends_the_work_too_and_the_next_up_goes_on_uncharged(
     assert sorted(attempts) == ["interrupted", "passed"]
 
 
+def test_the_database_is_private_in_a_directory_that_is_open_to_others(
+    start: Start, environment: dict[str, str]
+) -> None:
+    data = Path(environment["SPECYARD_DATA_DIR"])
+    data.mkdir(mode=0o755)
+    start().is_ready()
+    files = [*data.glob("specyard.sqlite3*"), data / "secret.key"]
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
 def test_a_recycled_pid_in_the_state_file_is_nobodys_business(start: Start, environment: dict[str, str]) -> None:
     data = Path(environment["SPECYARD_DATA_DIR"])
     data.mkdir(mode=0o700)

@@ -13,7 +13,7 @@ from queue_app.models import WorkerQueue
 from tests.support import make, processes
 from tests.support.driving import LONG_AGO, aged, claimed, leftovers, now
 from tests.support.wait import until
-from workers import engine, maintenance
+from workers import engine, launch, maintenance
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, WorkerStatus
@@ -170,6 +170,19 @@ def test_the_caretaker_forgets_old_events() -> None:
     Event.objects.update(at=timezone.now() - timedelta(days=8))
     Caretaker("test-node").run_once()
     assert not Event.objects.filter(at__lt=timezone.now() - timedelta(days=1)).exists()
+
+
+def test_old_journals_are_removed_and_others_stay() -> None:
+    old, recent, active = claimed(), claimed(), claimed()
+    for worker in (old, recent):
+        worker.completed()
+    aged(old, completed_at=timezone.now() - timedelta(days=8))
+    runs = [launch.Run(worker.pk, 1).directory for worker in (old, recent, active)]
+    for directory in runs:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "journal.ndjson").touch()
+    assert maintenance.prune_runs() == 1
+    assert [directory.exists() for directory in runs] == [False, True, True]
 
 
 # The loop
