@@ -36,6 +36,8 @@ class Workspace:
             "PATH": f"{hasty}:{base()['PATH']}",
             "PYTHONPATH": str(hasty),
             "TMPDIR": str(place),
+            # Without the pauses a file changes twice in one second, which compiled code cannot tell.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def run(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:

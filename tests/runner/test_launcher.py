@@ -249,7 +249,7 @@ def test_an_idle_launcher_uses_no_time(launcher: Launcher, run: Run) -> None:
     run.attach().passes("true")
     before = sum(psutil.Process(launcher.process.pid).cpu_times()[:2])
     time.sleep(0.5)
-    assert sum(psutil.Process(launcher.process.pid).cpu_times()[:2]) - before <= 0.01
+    assert sum(psutil.Process(launcher.process.pid).cpu_times()[:2]) - before < 0.015  # the clock ticks every 0.01 s
 
 
 def test_a_runner_that_nobody_comes_for_ends(directory: Path) -> None:
