@@ -12,4 +12,4 @@ else
     printf '\033[1mAfter\033[0m\n'
     python3 bugs/142_last_page.py
 fi
-exec python3 -m tools.run_tests errors router
+exec python3 -B -m tools.run_tests errors router
