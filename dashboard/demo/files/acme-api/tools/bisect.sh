@@ -7,7 +7,7 @@ cp bugs/142_last_page.py "$report"
 cat > "$TMPDIR/try" <<'TRY'
 printf '\033[36m%s\033[0m %s\n' "$(git log -1 --format=%h)" "$(git log -1 --format=%s)"
 sleep 0.8
-exec python3 "$1"
+exec python3 -B "$1"
 TRY
 printf '\033[1m%s commits since v1.0\033[0m\n' "$(git rev-list --count v1.0..main)"
 git bisect start main v1.0
