@@ -282,3 +282,11 @@ if libc.vfork() == 0:
     time.sleep(600)
     os._exit(0)
 """
+
+
+def status_of(process: psutil.Process) -> str:
+    """What `ps` says of a process; "gone" for one that ended while it was asked."""
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return "gone"

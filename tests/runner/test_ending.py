@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.runner.support import STORM, Owner, Run, Token, kill, python, wait_until
+from tests.runner.support import STORM, Owner, Run, Token, kill, python, status_of, wait_until
 
 IGNORES_TERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -130,7 +130,7 @@ def test_orphans_that_end_while_a_request_runs_are_reaped(owner: Owner) -> None:
     owner.until("started")
 
     def zombies() -> list[psutil.Process]:
-        return [child for child in runner.children() if child.status() == psutil.STATUS_ZOMBIE]
+        return [child for child in runner.children() if status_of(child) == psutil.STATUS_ZOMBIE]
 
     wait_until(zombies, "an orphan")
     wait_until(lambda: not zombies(), "the reaping")

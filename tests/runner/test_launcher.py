@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.support import ROOT, Launcher, Run, Token, kill, wait_until
+from tests.runner.support import ROOT, Launcher, Run, Token, kill, status_of, wait_until
 from workers.runner.journal import read
 from workers.runner.process import living_runner, read_json
 
@@ -286,7 +286,11 @@ def test_a_connection_that_never_attaches_is_dropped(directory: Path) -> None:
 def test_a_spare_runner_waits_and_is_replaced(launcher: Launcher, run: Run) -> None:
     def spares() -> list[psutil.Process]:
         children = psutil.Process(launcher.process.pid).children()
-        return [child for child in children if child.pid != run.pid and child.status() != psutil.STATUS_ZOMBIE]
+        return [
+            child
+            for child in children
+            if child.pid != run.pid and status_of(child) not in (psutil.STATUS_ZOMBIE, "gone")
+        ]
 
     (spare,) = wait_until(spares, "the spare runner")
     other = launcher.start(worker=13)
@@ -309,7 +313,7 @@ def test_the_spare_runner_ends_with_its_launcher(launcher: Launcher, run: Run) -
     children = psutil.Process(launcher.process.pid).children
     (spare,) = wait_until(lambda: [c for c in children() if c.pid != run.pid], "the spare runner")
     launcher.kill()
-    wait_until(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE, "the end of the spare runner")
+    wait_until(lambda: status_of(spare) in (psutil.STATUS_ZOMBIE, "gone"), "the end of the spare runner")
     assert psutil.pid_exists(run.pid)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.support import STORM, VFORK, Owner, Token, python, wait_until
+from tests.runner.support import STORM, VFORK, Owner, Token, python, status_of, wait_until
+from workers.runner import journal
 from workers.runner.journal import read
 
 # Writes its count to a file named by its argument, over and over, and stays out of its parent's group or session.
@@ -184,12 +185,16 @@ def test_what_is_just_being_frozen_can_be_interrupted(owner: Owner) -> None:
     wait_until(lambda: len(runner.children(recursive=True)) >= 3, "the vforked child")
     begun = time.monotonic()
     owner.say("pause")
-    wait_until(lambda: psutil.STATUS_STOPPED in {p.status() for p in runner.children()}, "the beginning of the freeze")
+    wait_until(
+        lambda: psutil.STATUS_STOPPED in {status_of(p) for p in runner.children(recursive=True)},
+        "the beginning of the freeze",
+    )
     owner.say("interrupt")
     assert owner.result(request)["outcome"] == "interrupted"
     assert time.monotonic() - begun < 2
     assert (owner.run.workspace / "heard").exists()
-    owner.until("paused")
+    path = owner.run.directory / "journal.ndjson"  # the pause may have been told before the interruption
+    wait_until(lambda: "paused" in [entry["kind"] for entry in journal.read(path)], "the pause")
 
 
 def test_an_interrupted_run_stays_paused_until_it_is_resumed(owner: Owner) -> None:

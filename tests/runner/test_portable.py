@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.runner.support import Token, wait_until
+from tests.runner.support import Token, status_of, wait_until
 from workers.runner.tree import MARKER, PortableTree, marked, marker
 
 MARK = marker("77-1", "/nowhere/77-1")
@@ -45,6 +45,6 @@ def test_it_is_frozen_thawed_and_ended(root: "subprocess.Popen[bytes]", token: T
     wait_until(tree.freeze_step, "the freeze")
     assert {process.status() for process in token.processes()} == {psutil.STATUS_STOPPED}
     tree.thaw()
-    wait_until(lambda: psutil.STATUS_STOPPED not in {p.status() for p in token.processes()}, "the thaw")
+    wait_until(lambda: psutil.STATUS_STOPPED not in {status_of(p) for p in token.processes()}, "the thaw")
     wait_until(lambda: not tree.kill_step(), "the end")
     assert token.processes() == []
