@@ -10,6 +10,8 @@ WORKERS ?= 2
 ARGS ?=
 # Checks must not touch the data of whoever runs them.
 CHECK := SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-data SPECYARD_SECRET_KEY=only-for-checks
+# Exit code 5: nothing was selected, which is fine when somebody chose by ARGS.
+PYTEST = $(BIN)/python -m pytest $(1) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header $(ARGS)
 
@@ -27,11 +29,12 @@ up: $(VENV)/.installed ## Install what is needed and run Specyard until Ctrl-C
 setup: $(VENV)/.installed-dev ## Install what development needs
 
 test: $(VENV)/.installed-dev ## Run every test (ARGS="-k name" chooses)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" $(ARGS)
-	$(BIN)/python -m pytest -m "faults or browser" $(ARGS)
+	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")
+	$(call PYTEST,-n $(WORKERS) -m "(faults or browser) and not alone")
+	$(call PYTEST,-m alone)
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser and kill no processes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" $(ARGS)
+	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")
 
 check: lint types contracts migrations test ## What CI runs: lint, types, import contracts, migrations, tests
 
