@@ -30,8 +30,7 @@ setup: $(VENV)/.installed-dev ## Install what development needs
 
 test: $(VENV)/.installed-dev ## Run every test (ARGS="-k name" chooses)
 	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")
-	$(call PYTEST,-m "(faults or browser) and not alone")
-	$(call PYTEST,-m alone)
+	$(call PYTEST,-m "faults or browser")
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser and kill no processes
 	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")

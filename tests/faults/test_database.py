@@ -54,7 +54,6 @@ def check(worker: Worker, lines: int) -> None:
     assert list(Event.objects.values_list("seq", flat=True)) == list(range(1, latest_seq() + 1))
 
 
-@pytest.mark.alone
 def test_a_database_restart_in_mid_chunk_is_survived(server: postgres.Server, yard: Yard, tmp_path: Path) -> None:
     worker = started(COUNT.format(lines=400), "echo second", directory=tmp_path)
     for lines in (10, 150):
@@ -65,7 +64,6 @@ def test_a_database_restart_in_mid_chunk_is_survived(server: postgres.Server, ya
     assert Worker.objects.get().epoch == 1  # its owner has kept it all the time
 
 
-@pytest.mark.alone
 def test_a_database_that_restarts_while_chunks_begin_and_end_loses_none(
     server: postgres.Server, yard: Yard, tmp_path: Path
 ) -> None:
@@ -80,7 +78,6 @@ def test_a_database_that_restarts_while_chunks_begin_and_end_loses_none(
     assert list(Event.objects.values_list("seq", flat=True)) == list(range(1, latest_seq() + 1))
 
 
-@pytest.mark.alone
 def test_a_wish_during_a_database_restart_is_carried_out(server: postgres.Server, yard: Yard, tmp_path: Path) -> None:
     mark = f"sleep 4{tmp_path.stat().st_ino}"
     worker = started(mark, directory=tmp_path)
