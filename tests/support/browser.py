@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+expect.set_options(timeout=15_000)  # a busy machine's patience; what has to be faster says so itself
 
 FLAGS = [
     "--no-sandbox",
