@@ -65,7 +65,9 @@ def main() -> None:
     about = results["start_latency"]["machine"]
     hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB"
     machine = f"{hardware}, {about['system']}, Python {about['python']}"
-    loads = ", ".join(f"{name} {result['machine']['load_before']}" for name, result in results.items())
+    loads = ", ".join(
+        f"{name} {result['machine']['load_before']}" for name, result in {**results, "live_latency": live}.items()
+    )
     table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
     table += live_rows(live["figures"]) + idle_rows(results["idle"]["figures"])
     PAGE.write_text(TEMPLATE.read_text().format(machine=machine, table=table, loads=loads))
