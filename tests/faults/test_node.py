@@ -64,7 +64,8 @@ def test_a_runner_that_dies_every_time_ends_the_worker_with_a_reason(yard: Yard,
     worker = started("kill -9 $PPID; sleep 60", directory=tmp_path)
     done = ended(worker)
     assert (done.status, done.reason) == (WorkerStatus.FAILED, Reason.RUNNER_LOST)
-    assert set(Attempt.objects.values_list("status", flat=True)) == {AttemptStatus.LOST}
+    told = list(Attempt.objects.values_list("status", "reason", "message", "exit_code"))
+    assert set(told) == {(AttemptStatus.LOST, "runner_lost", "The runner died.", None)}
 
 
 def test_stop_leaves_the_process_table_as_it_was(yard: Yard, tmp_path: Path) -> None:

@@ -148,12 +148,20 @@ def test_a_runner_that_died_between_two_launchers_leaves_nothing(launcher: Launc
     wait_until(lambda: not token.processes(), "the end of the strays", 5)
 
 
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is none of ours, begun in another tick of the clock than every runner of the test."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        wait_until(lambda: time.time() > psutil.Process(process.pid).create_time() + 0.1, "the next tick")
+        yield process
+        process.kill()
+
+
 @pytest.mark.faults
-def test_a_recycled_pid_is_not_our_runner(launcher: Launcher, run: Run) -> None:
+def test_a_recycled_pid_is_not_our_runner(bystander: "subprocess.Popen[bytes]", launcher: Launcher, run: Run) -> None:
     run.attach().passes("true")
     assert living_runner(run.directory) is not None
     path = run.directory / "runner.json"
-    bystander = subprocess.Popen(["sleep", "600"])
     try:
         path.write_text(path.read_text().replace(f'"pid": {run.pid}', f'"pid": {bystander.pid}'))
         assert living_runner(run.directory) is None
@@ -162,8 +170,6 @@ def test_a_recycled_pid_is_not_our_runner(launcher: Launcher, run: Run) -> None:
         run.destroy(directory=str(run.directory))
         assert bystander.poll() is None
     finally:
-        bystander.kill()
-        bystander.wait()
         kill(run.pid)
 
 
