@@ -26,6 +26,7 @@ from workers import engine, launch, publisher
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
+from workers.numbering import leave_the_past_alone
 from workers.runner.executors import registry
 from workers.signals import slots_may_be_free
 from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, Wish, WorkerStatus
@@ -56,7 +57,8 @@ def capabilities() -> dict[str, object]:
 
 
 def register(name: str) -> Node:
-    """Register this process as the voice of the node."""
+    """Register this process as the voice of the node. From now on it can be given work."""
+    leave_the_past_alone()
     return Node.register(name, uuid.uuid4().hex, capabilities(), engine.MOST_DRIVEN)
 
 
