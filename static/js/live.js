@@ -1,6 +1,6 @@
-// The live connection. hx-ws connects #live-socket and puts in what arrives; this file answers the beacons, so that the
-// server knows how far the page has come, replaces a connection that hangs, and tells the others by events on the body:
-// live:heard (a sign of life) and live:lost (no connection).
+// The live connection. hx-ws connects #live-socket and puts in what arrives; this file has it begin, answers the beacons,
+// so that the server knows how far the page has come, replaces a connection that hangs, and tells the others by events on
+// the body: live:heard (a sign of life) and live:lost (no connection).
 window.live = (() => {
   const HANGS = 13_000; // ms without a sign of life, of which there is one every 10 s, until a connection is replaced
   const SIGNED_OUT = 4401;
@@ -15,15 +15,20 @@ window.live = (() => {
     tell("heard");
   }
 
+  function connect() {
+    begun = Date.now();
+    place.setAttribute("hx-ws:connect", place.dataset.connect);
+    htmx.process(place);
+  }
+
   function reconnect() {
     const old = place;
-    begun = Date.now();
     socket = null;
     place = old.cloneNode();
     place.removeAttribute("data-htmx-powered");
     old._htmx?.ws?.connection?.socket?.close();
     old.replaceWith(place); // hx-ws lets go of a connection whose element has left the page
-    htmx.process(place);
+    connect();
   }
 
   function signedOut() {
@@ -42,6 +47,9 @@ window.live = (() => {
     if (code === SIGNED_OUT) signedOut();
   });
 
+  // Not before every script has run: htmx processes the page between two of them when the second takes its time, and then
+  // either hx-ws would not be there to connect, or nobody to hear the first message.
+  document.addEventListener("DOMContentLoaded", connect);
   document.addEventListener("click", (event) => { if (event.target.closest("[data-live-retry]")) reconnect(); });
   window.addEventListener("pageshow", (event) => { if (event.persisted) reconnect(); });
   setInterval(() => { if (Date.now() - begun > HANGS) reconnect(); }, 1000);

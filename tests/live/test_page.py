@@ -29,6 +29,11 @@ window.WebSocket = class extends EventTarget {
   close() {}
 };
 """
+COUNTED = """
+window.count = { WebSocket: 0, fetch: 0 };
+window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); count.WebSocket += 1; } };
+window.fetch = new Proxy(fetch, { apply: (real, self, all) => { count.fetch += 1; return real.apply(self, all); } });
+"""
 
 
 @pytest_asyncio.fixture
@@ -39,11 +44,13 @@ async def visit(chromium: Browser, web: Web) -> AsyncIterator[Visit]:
     await context.add_cookies([{"name": "specyard_session", "value": cookie, "url": web.url}])
     problems: list[str] = []
 
-    async def open_page(path: str = "/workers", script: str = "") -> Page:
+    async def open_page(path: str = "/workers", script: str = "", late: str = "") -> Page:
         page = await context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         if script:
             await page.add_init_script(script)
+        if late:
+            await page.route(f"**/{late}", comes_late)
         await page.goto(web.url + path)
         await is_live(page)
         return page
@@ -53,8 +60,15 @@ async def visit(chromium: Browser, web: Web) -> AsyncIterator[Visit]:
     assert problems == []
 
 
-async def is_live(page: Page, state: str = "live", seconds: float = 5) -> None:
+async def is_live(page: Page, state: str = "live", seconds: float = 9) -> None:
+    """Within less than the 10 s after which a beacon would hide that something was missed."""
     await expect(page.locator("body")).to_have_attribute("data-live", state, timeout=seconds * SECONDS)
+
+
+async def comes_late(route: Any, request: Any) -> None:
+    """Let htmx process the page before this script arrives."""
+    await request.frame.page.wait_for_selector("[data-htmx-powered]", state="attached")
+    await route.continue_()
 
 
 async def queue_shows(page: Page, text: str) -> None:
@@ -126,6 +140,12 @@ async def test_without_websockets_the_page_polls_and_is_live(visit):
     page = await visit(script=NO_WEBSOCKETS)
     await spec_waits("By another road")
     await queue_shows(page, "By another road")
+
+
+@pytest.mark.parametrize("late", ["hx-ws.min.js", "live.js", "live-badge.js"])
+async def test_a_script_that_comes_late_does_not_keep_the_page_from_its_socket(visit, late):
+    page = await visit(script=COUNTED, late=late)
+    assert await page.evaluate("[count.WebSocket, count.fetch]") == [1, 0]
 
 
 async def test_a_grabbed_row_is_left_alone_until_it_is_dropped(visit):
