@@ -20,11 +20,16 @@ class Ear:
     _next_flag: float = 0.0
     _next_row: float = 0.0
 
+    def heard(self) -> None:
+        """Note that the row is being read now."""
+        now = time.monotonic()
+        self._next_row = now + ROW_SECONDS
+        self._next_flag = now + FLAG_SECONDS
+
     def due(self) -> bool:
-        """Whether the row should be read now: the flag has changed, or a second has passed."""
+        """Whether the row should be read now: the flag has changed, or a second has passed since it was read."""
         now = time.monotonic()
         if now >= self._next_row:
-            self._next_row = now + ROW_SECONDS
             return True
         if now < self._next_flag:
             return False

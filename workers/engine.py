@@ -7,9 +7,11 @@ out once by a runner, so that an engine which takes over simply goes the same wa
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
+from django.utils import timezone
 
 from workers import workspace
 from workers.control import Ear
@@ -22,7 +24,7 @@ from workers.errors import (
 )
 from workers.launch import Entry
 from workers.link import GivenUp, RunnerLink, StopRequested
-from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying, unit_of_work
+from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
 from workers.owned import Owned
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
 
@@ -53,6 +55,17 @@ def adopt(worker_id: int, epoch: int) -> None:
     with owned.holding(worker_id, epoch + 1) as free, patience(DATABASE_PATIENCE):
         if free and (worker := Worker.adopt(worker_id, epoch)):
             drive(worker, fresh=False)
+
+
+def begin(worker: Worker) -> None:
+    """Have a worker driven that was accepted for this process, and is claimed by that."""
+    submit(partial(_drive_claimed, worker), worker.pk, worker.epoch)
+
+
+def _drive_claimed(worker: Worker, worker_id: int, epoch: int) -> None:
+    with owned.holding(worker_id, epoch) as free, patience(DATABASE_PATIENCE):
+        if free:
+            drive(worker, fresh=True)
 
 
 pool = ThreadPoolExecutor(MOST_DRIVEN, thread_name_prefix="worker")
@@ -211,7 +224,7 @@ class Engine(RunnerLink):
 
     def open_attempt(self, chunk: WorkerChunk) -> Attempt:
         """The attempt that an earlier owner left running, when it can still be finished; else a new one."""
-        running = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.RUNNING).first())
+        running = self.running_attempt() if chunk.outcome == ChunkOutcome.RUNNING else None
         if running is not None:
             running.chunk = chunk
             if self.can_go_on(running, chunk):
@@ -219,13 +232,9 @@ class Engine(RunnerLink):
             self.attempt = running
             self.lose_attempt()
         self.begin_runner()
-        return self.begin_attempt(chunk)
-
-    @unit_of_work
-    def begin_attempt(self, chunk: WorkerChunk) -> Attempt:
-        """Open an attempt; a workspace that needed no preparation is recorded with the first one."""
-        if self.worker.prepared_at is None:
-            self.worker.prepared(str(self.workspace.directory))
+        if self.worker.prepared_at is None:  # nothing was to be prepared
+            facts = {"workspace": str(self.workspace.directory), "prepared_at": timezone.now()}
+            return Attempt.open(self.worker, chunk, **facts)
         return Attempt.open(self.worker, chunk)
 
     def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
@@ -249,16 +258,22 @@ class Engine(RunnerLink):
 
     def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have the runner execute the chunk, with the findings of the last failed attempt."""
-        earlier = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.FAILED).order_by("-number").first())
         return self.request(
             "execute",
             f"{attempt.pk}:execute",
             attempt=attempt.pk,
             executor=chunk.executor,
             params=chunk.params,
-            findings=earlier.findings if earlier else "",
+            findings=self.findings_for(attempt, chunk),
             **self.surroundings(attempt, chunk),
         )
+
+    def findings_for(self, attempt: Attempt, chunk: WorkerChunk) -> str:
+        """What the last failed attempt at the chunk has left to be read."""
+        if attempt.number == 1:
+            return ""
+        earlier = chunk.attempts.filter(status=AttemptStatus.FAILED).order_by("-number")
+        return retrying(lambda: earlier.values_list("findings", flat=True).first()) or ""
 
     def ask_to_review(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have the runner review the chunk."""
@@ -332,6 +347,10 @@ class Engine(RunnerLink):
 
     # What comes in between.
 
+    def read_wish(self) -> Wish:
+        self.ear.heard()
+        return super().read_wish()
+
     def heed(self) -> None:
         """Let go when this process has to, and obey what people want."""
         if owned.superseded.is_set():
@@ -362,10 +381,10 @@ class Engine(RunnerLink):
 
     def conclude(self) -> None:
         """Say how the worker ended."""
-        failed = retrying(lambda: self.worker.chunks.filter(outcome=ChunkOutcome.FAILED).first())
-        if failed is None:
+        if not self.worker.failed:
             self.worker.completed()
             return
+        failed = retrying(lambda: self.worker.chunks.filter(outcome=ChunkOutcome.FAILED).order_by("ordinal")[0])
         last = retrying(lambda: failed.attempts.order_by("-number").first())
         message = f"{failed.title}: {last.message if last else 'failed'}"
         reason = Reason.CHUNK_FAILED if self.worker.on_failure == "stop" else Reason.CHUNKS_FAILED

@@ -1,5 +1,6 @@
 """An owner's line to the runner of its worker: one is started or found again, asked, listened to and ended."""
 
+import logging
 import time
 from typing import Any
 
@@ -8,6 +9,8 @@ from workers.errors import Fenced, LaunchFailed, RunnerLost, RunnerRefused
 from workers.launch import Connection, Entry, Launching, Run
 from workers.models import Worker, retrying
 from workers.states import Reason, Wish, WorkerStatus
+
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3.0  # between TERM and KILL
 END_SECONDS = 8.0  # for a runner to end what it runs; then its tree is destroyed
@@ -167,23 +170,29 @@ class RunnerLink:
 
     def end_runner(self, reason: str = "") -> None:
         """End the runner and make sure that nothing of it is left. Raises LauncherUnavailable when that is unsure."""
-        if self.connection is not None:
-            self.see_out(reason)
-        self.forget_runner()
+        if self.connection is not None and self.see_out(reason):
+            self.hang_up()
+            launch.destroy(self.run_id, self.worker.epoch)  # its process may take a moment more than its last word
+        else:
+            self.forget_runner()
 
-    def see_out(self, reason: str) -> None:
-        """Ask the runner to end what it runs and then itself, and wait for it, but not for long."""
+    def see_out(self, reason: str) -> bool:
+        """Ask the runner to end what it runs and then itself. Whether it has, within END_SECONDS."""
         deadline = time.monotonic() + END_SECONDS
+        assert self.connection is not None
         try:
             if reason:
                 self.say("interrupt", reason=reason)
             self.say("quit")
             while (left := deadline - time.monotonic()) > 0:
-                entry = self.connection and self.connection.receive(left)
-                if entry and entry["kind"] in ("ended", "fenced"):
-                    break
+                entry = self.connection.receive(left)
+                if entry and entry["kind"] == "finished":
+                    self.results[entry["request"]] = entry["result"]
+                elif entry and entry["kind"] in ("ended", "fenced"):
+                    return bool(entry["kind"] == "ended")
         except RunnerLost:
-            return
+            logger.info("The runner of worker %s ended before it said so", self.worker.pk)
+        return False
 
     def hang_up(self) -> None:
         """Close every connection; runner and launcher go on."""

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 
 import psutil
 from django.conf import settings
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
+YOUNG_SECONDS = 1.0  # an accepted worker that nobody drives after so long has lost its message, or its process
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 EVENTS_KEPT = timedelta(days=7)
 RUNS_KEPT = timedelta(days=7)
@@ -110,9 +109,8 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
 
     Nothing, once another process speaks for the node.
     """
-    late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
-    waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
-    mine_to_drive = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance)
+    late = timezone.now() - timedelta(seconds=YOUNG_SECONDS)
+    mine_to_drive = Worker.objects.filter(IS_ACTIVE, created_at__lte=late, node=node, node__instance=node.instance)
     rows = mine_to_drive.order_by("slot").values_list("pk", "epoch", "status")
     mine = engine.owned.taken()
     return [
@@ -263,7 +261,7 @@ def start(name: str, superseded: Callable[[], None]) -> Caretaker:
     """Start the caretaker of this node process; `superseded` is called when another process speaks for the node."""
     caretaker = Caretaker(name, superseded)
     _caretakers.append(caretaker)
-    publisher.start_here(name, partial(engine.submit, engine.run))
+    publisher.drive_here(name, engine.begin)
     caretaker.start()
     return caretaker
 

@@ -6,6 +6,7 @@ Every bell is best effort. Whoever hears one reads the database; a bell that is 
 import logging
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import redis
 from celery import current_app
@@ -22,13 +23,14 @@ BELL_TIMEOUT = 0.5
 
 
 @cache
-def _pool(url: str) -> redis.ConnectionPool:
-    return redis.ConnectionPool.from_url(url, socket_timeout=BELL_TIMEOUT, socket_connect_timeout=BELL_TIMEOUT)
+def _client(url: str) -> redis.Redis:
+    pool = redis.ConnectionPool.from_url(url, socket_timeout=BELL_TIMEOUT, socket_connect_timeout=BELL_TIMEOUT)
+    return redis.Redis(connection_pool=pool)
 
 
 def client() -> redis.Redis:
-    """A Redis client with short timeouts, sharing one pool per process."""
-    return redis.Redis(connection_pool=_pool(settings.SPECYARD_REDIS))
+    """The Redis client of this process, for all its threads; with short timeouts."""
+    return _client(settings.SPECYARD_REDIS)
 
 
 def ring(bell: Callable[[], object]) -> None:
@@ -59,17 +61,19 @@ def wish_key(worker_id: int) -> str:
     return f"specyard:wish:{worker_id}"
 
 
-_starters: dict[str, Callable[[int, int], object]] = {}
+_drivers: dict[str, Callable[[Any], object]] = {}
 
 
-def start_here(node: str, start: Callable[[int, int], object]) -> None:
-    """This process is the node's: what it is asked to run needs no message."""
-    _starters[node] = start
+def drive_here(node: str, drive: Callable[[Any], object]) -> None:
+    """This process is the node's: for a worker that it accepts itself, `drive` is called instead of a message."""
+    _drivers[node] = drive
+
+
+def driver_here(node: str) -> Callable[[Any], object] | None:
+    """What begins to drive a worker of the node, if this process is the node's."""
+    return _drivers.get(node)
 
 
 def run_worker(node: str, worker_id: int, epoch: int) -> None:
-    """Have the node claim the worker: at once when the node is this process, else through its Celery queue."""
-    if start := _starters.get(node):
-        start(worker_id, epoch)
-        return
+    """Have another process, the node's, claim the worker."""
     current_app.send_task("workers.run_worker", args=(worker_id, epoch), queue=f"node.{node}", retry=False)

@@ -27,7 +27,6 @@ WRITING = {
     "Node",
 }
 VERBS = {
-    ("workers.models.worker", "Worker.claim"),
     ("workers.models.worker", "Worker.adopt"),
     ("workers.models.worker", "Worker.new_incarnation"),
     ("workers.models.worker", "Worker._wish"),

@@ -1,5 +1,7 @@
 """What no worker should meet: launchers that are gone or refuse, runners that refuse, defects of our own."""
 
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,7 +126,7 @@ def test_a_defect_while_a_chunk_runs_leaves_nothing_of_its_tree(
         (engine.Engine, "conclude"),
         (Attempt, "begin_review"),
         (Attempt, "output"),
-        (launch.Run, "entries"),
+        (engine.Engine, "end_runner"),
     ],
 )
 def test_a_defect_anywhere_ends_the_worker_and_leaves_nothing(
@@ -157,7 +159,8 @@ def test_an_error_of_the_database_that_would_come_again_is_a_defect(
     assert leftovers(worker) == []
 
 
-def test_a_damaged_journal_ends_the_worker_and_leaves_nothing(background: Background, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner_dies", [False, True])
+def test_a_damaged_journal_leaves_nothing_running(background: Background, tmp_path: Path, runner_dies: bool) -> None:
     mark = f"sleep 8{tmp_path.stat().st_ino}"
     worker = accepted(mark, directory=tmp_path)
     done = background(worker)
@@ -165,8 +168,12 @@ def test_a_damaged_journal_ends_the_worker_and_leaves_nothing(background: Backgr
     run = launch.Run(worker.pk, 1)
     with (run.directory / "journal.ndjson").open("r+b") as journal:
         journal.write(b"\x00not an entry")
-    worker.request_stop("mira")
+    if runner_dies:
+        os.kill(launch.ping()["runs"][run.id]["pid"], signal.SIGKILL)
+    else:
+        worker.request_stop("mira")
     done.result(20)
-    assert (now(worker).status, now(worker).reason) == (WorkerStatus.FAILED, Reason.INTERNAL_ERROR)
+    end = (WorkerStatus.FAILED, Reason.INTERNAL_ERROR) if runner_dies else (WorkerStatus.STOPPED, Reason.STOPPED)
+    assert (now(worker).status, now(worker).reason) == end
     assert not processes.marked(mark)
     assert leftovers(worker) == []

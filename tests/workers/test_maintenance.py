@@ -13,7 +13,7 @@ from queue_app.models import WorkerQueue
 from tests.support import make, processes
 from tests.support.driving import LONG_AGO, aged, claimed, leftovers, now
 from tests.support.wait import until
-from workers import engine, launch, maintenance
+from workers import engine, launch, maintenance, publisher
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, WorkerStatus
@@ -94,6 +94,8 @@ def test_an_accepted_worker_is_taken_up_when_its_message_is_late() -> None:
 def test_a_running_worker_that_nobody_here_drives_is_adopted(owned: engine.Owned) -> None:
     node = make.node()
     worker = claimed()
+    assert found(node) == []  # the thread that accepted it is about to drive it
+    aged(worker, created_at=timezone.now() - timedelta(seconds=1.1))
     assert found(node) == [("adopt", worker.pk, 1)]
     with owned.holding(worker.pk, worker.epoch):
         assert found(node) == []
@@ -101,19 +103,31 @@ def test_a_running_worker_that_nobody_here_drives_is_adopted(owned: engine.Owned
 
 def test_ended_workers_and_those_of_other_nodes_are_left_alone() -> None:
     node, other = make.node(), make.node("other-node")
-    claimed().completed()
-    theirs = claimed()
-    aged(theirs, node=other)
+    aged(claimed(), created_at=timezone.now() - LONG_AGO).completed()
+    theirs = aged(claimed(), created_at=timezone.now() - LONG_AGO, node=other)
     assert found(node) == []
     assert found(other) == [("adopt", theirs.pk, 1)]
 
 
 def test_a_process_that_no_longer_speaks_for_its_node_finds_nothing() -> None:
     node = make.node()
-    claimed()
+    aged(claimed(), created_at=timezone.now() - LONG_AGO)
     assert len(found(node)) == 1
     maintenance.register(node.name)
     assert found(node) == []
+
+
+@pytest.mark.usefixtures("launcher")
+def test_what_a_node_accepts_for_itself_is_claimed_by_that_and_driven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_drivers", {"test-node": engine.begin})
+    worker = make.worker("echo once >> log", project=make.project(tmp_path))
+    assert (worker.status, worker.incarnation) == (WorkerStatus.RUNNING, 1)
+    until(lambda: now(worker).status == WorkerStatus.COMPLETED, what="it is driven to its end")
+    assert now(worker).epoch == 1
+    assert processes.lines(tmp_path / "log") == ["once"]
+    assert leftovers(worker) == []
 
 
 @pytest.mark.usefixtures("launcher")
@@ -141,7 +155,7 @@ def test_an_entry_whose_wake_up_was_lost_starts_with_the_next_round() -> None:
 def test_work_that_waits_for_a_thread_is_not_taken_up_again(
     owned: engine.Owned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node, worker = make.node(), claimed()
+    node, worker = make.node(), aged(claimed(), created_at=timezone.now() - LONG_AGO)
     submitted: list[int] = []
     monkeypatch.setattr(engine.pool, "submit", lambda job, drive, pk, epoch: submitted.append(pk))
     for _ in range(3):

@@ -56,9 +56,12 @@ class Attempt(models.Model):
 
     @classmethod
     @unit_of_work
-    def open(cls, worker: Worker, chunk: WorkerChunk) -> "Attempt":
-        """Begin the next attempt at the chunk. One that runs has been begun already: the answer was lost."""
-        worker.own(step=Step.EXECUTING, current=chunk.ordinal)
+    def open(cls, worker: Worker, chunk: WorkerChunk, **also: Any) -> "Attempt":
+        """Begin the next attempt at the chunk. One that runs has been begun already: the answer was lost.
+
+        `also`: what else to write into the worker.
+        """
+        worker.own(step=Step.EXECUTING, current=chunk.ordinal, **also)
         attempt = chunk.attempts.order_by("-number").first()
         now = timezone.now()
         if attempt is None or attempt.status != AttemptStatus.RUNNING:

@@ -81,8 +81,10 @@ class WorkerChunk(models.Model):
 def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None = None) -> Worker:
     """Give the spec a slot on a node, with its plan copied in, and ask the node to claim the new worker.
 
-    With `continues` the new worker inherits that worker's workspace and the chunks that passed in it.
+    A node that does this for itself has claimed it by that. With `continues` the new worker inherits that worker's
+    workspace and the chunks that passed in it.
     """
+    drive_here = publisher.driver_here(node.name)
     plan = frozen_plan(spec, continues)
     kept = continues.workspace if continues else ""
     worker = Worker.objects.create(
@@ -100,12 +102,15 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         total=len(plan),
         passed=sum(chunk.outcome == ChunkOutcome.PASSED for chunk in plan),
         created_by=by,
+        **(Worker.as_claimed() if drive_here else {}),
     )
     for chunk in plan:
         chunk.worker = worker
     WorkerChunk.objects.bulk_create(plan)
     emit(EventKind.WORKER_STARTED, worker.pk, **worker.summary, slot=slot)
-    after_commit(partial(publisher.run_worker, node.name, worker.pk, worker.epoch))
+    after_commit(
+        partial(drive_here, worker) if drive_here else partial(publisher.run_worker, node.name, worker.pk, worker.epoch)
+    )
     return worker
 
 

@@ -155,13 +155,18 @@ class Worker(models.Model):
 
         None when there is nothing to claim (doubled or late message).
         """
-        now = timezone.now()
         mine = cls.objects.filter(pk=pk, epoch=epoch, status=WorkerStatus.IDLE)
-        if not mine.update(status=WorkerStatus.RUNNING, started_at=now, lease_until=Now() + LEASE, incarnation=1):
+        if not mine.update(**cls.as_claimed()):
             return None
         worker = cls.objects.select_related("project").get(pk=pk)
         emit(EventKind.WORKER_STARTED, pk, **worker.summary)
         return worker
+
+    @staticmethod
+    def as_claimed() -> dict[str, Any]:
+        """The fields of a worker that its owner takes into work."""
+        status, lease = WorkerStatus.RUNNING, Now() + LEASE
+        return {"status": status, "started_at": timezone.now(), "lease_until": lease, "incarnation": 1}
 
     @classmethod
     @unit_of_work

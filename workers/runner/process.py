@@ -89,15 +89,15 @@ def send(pid: int, number: int) -> bool:
     return True
 
 
-def become_subreaper() -> bool:
-    """Have orphaned descendants reparented to this process. Not inherited by fork; Linux only."""
+def become_subreaper(*, wanted: bool = True) -> bool:
+    """Have orphaned descendants reparented to this process, or no longer. Not inherited by fork; Linux only."""
     if not ON_LINUX:
         return False
     import ctypes
 
     pr_set_child_subreaper = 36
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+    if libc.prctl(pr_set_child_subreaper, int(wanted), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     return True
 
