@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -17,7 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from dashboard.pages.cards import ACTIVE, ENDED, Card, active_workers, cards_of, lingering
-from dashboard.pages.rows import MOST_ROWS, next_slot, rows_of
+from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
@@ -148,12 +149,12 @@ def _card(found: Card) -> Fragment:
     return Fragment(f"worker-{found.worker.pk}", "workers/_card.html", found)
 
 
-def queue_panel() -> Fragment:
-    """The queue: the first rows in order, the number of all."""
+def queue_panel(removed: Removed | None = None) -> Fragment:
+    """The queue: the first rows in order, the number of all; an entry that has just been removed in its place."""
     yard, total = Yard.current(), WorkerQueue.objects.count()
     rows = rows_of(list(WorkerQueue.objects.select_related("spec__project")[:MOST_ROWS]), yard)
     context = {
-        "rows": rows,
+        "rows": sorted([*rows, removed], key=attrgetter("order")) if removed else rows,
         "total": total,
         "folded": max(0, len(rows) - UNFOLDED),
         "hidden": total - len(rows),

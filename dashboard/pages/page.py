@@ -44,9 +44,7 @@ def show(
     return render(request, template, {**frame, **(context or {})}, status=status)
 
 
-def done(
-    request: HttpRequest, *changed: Fragment, said: str = "", undo: dict[str, str] | None = None, to: str = "workers"
-) -> HttpResponse:
+def done(request: HttpRequest, *changed: Fragment, said: str = "", to: str = "workers") -> HttpResponse:
     """The reply to an action: the changed regions and a toast; without htmx, back to a page."""
     if not request.headers.get("HX-Request"):
         if said:
@@ -54,7 +52,7 @@ def done(
         return redirect(to)
     partials = [_partial(fragment) for fragment in changed]
     if said:
-        partials.append(toast(said, undo=undo))
+        partials.append(toast(said))
     return HttpResponse("\n".join(partials))
 
 
@@ -72,9 +70,9 @@ def refused(request: HttpRequest, text: str, status: int = HTTPStatus.CONFLICT) 
     return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
-def toast(text: str, tone: str = "success", undo: dict[str, str] | None = None) -> str:
+def toast(text: str, tone: str = "success") -> str:
     """A partial that adds a toast to the page."""
-    html = render_to_string("_toast.html", {"text": text, "tone": tone, "undo": undo}).strip()
+    html = render_to_string("_toast.html", {"text": text, "tone": tone}).strip()
     return format_html('<hx-partial hx-target="#toasts" hx-swap="beforeend">{}</hx-partial>', mark_safe(html))
 
 

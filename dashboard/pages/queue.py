@@ -1,13 +1,11 @@
 """The queue: what operators add, order and remove, whether it moves, and how many slots there are."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -15,11 +13,13 @@ from dashboard import access
 from dashboard.pages import fragments
 from dashboard.pages.choices import choices
 from dashboard.pages.page import done, explains_refusals, number, refused
+from dashboard.pages.rows import Removed
 from dashboard.pages.words import count, priority_word
 from queue_app import dispatch
-from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadValue, NothingToDo
-from queue_app.models import WorkerQueue, Yard
+from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace, BadValue, NothingToDo
+from queue_app.models import RANK_LENGTH, WorkerQueue, Yard
 from specs.models import Spec
+from specs.text import clean
 
 MOST_AT_ONCE = 200
 PLACES = ("up", "down", "top", "bottom")
@@ -89,25 +89,19 @@ def _moment(text: str) -> datetime | None:
 @access.acting("DELETE")
 @explains_refusals
 def entry(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take an entry out; the reply offers to put it back where it was."""
+    """Take an entry out; in the reply a strip in its place offers to put it back."""
     found = access.get_entry(request.user, pk)
-    below = _neighbour(found, "down")
     if not dispatch.remove(pk, request.user.get_username()):
         raise Http404
-    values = {"spec": found.spec_id, "priority": found.priority}
-    values |= {"before": below.pk} if below else {}
-    values |= {"continues": found.continues_id} if found.continues_id else {}
-    values |= {"not_before": found.not_before.isoformat()} if found.not_before else {}
-    undo = {"url": reverse("queue-restore"), "values": json.dumps(values)}
-    return done(request, *_regions(), said=f"Removed {found.spec.title} from the queue", undo=undo)
+    return done(request, *_regions(Removed(found)))
 
 
 @access.acting()
 @explains_refusals
 def restore(request: HttpRequest) -> HttpResponse:
-    """Put a removed entry back, before the one that stood below it when that still waits."""
+    """Put a removed entry back in its old place, whatever has happened to the others."""
     [spec], by = _chosen(request)[:1], request.user.get_username()
-    before, continues = number(request, "before"), number(request, "continues")
+    rank, continues = clean(request.POST.get("rank", ""))[:RANK_LENGTH], number(request, "continues")
     result = dispatch.enqueue(
         spec,
         by=by,
@@ -115,9 +109,22 @@ def restore(request: HttpRequest) -> HttpResponse:
         not_before=_moment(request.POST.get("not_before", "")),
         continues=spec.workers.filter(pk=continues).first() if continues else None,
     )
-    if isinstance(result, WorkerQueue) and WorkerQueue.objects.filter(pk=before).exists():
-        dispatch.move(result.pk, by, before=before)
+    if isinstance(result, WorkerQueue) and rank:
+        _put_back(result, rank, by)
     return done(request, *_regions(), fragments.active(), fragments.controls())
+
+
+def _put_back(entry: WorkerQueue, rank: str, by: str) -> None:
+    """Before the first of its priority that sorts behind the rank; without such a one it is in its place already."""
+    behind = WorkerQueue.objects.filter(priority=entry.priority, rank__gt=rank).exclude(pk=entry.pk).order_by("rank")
+    while (below := behind.first()) is not None:
+        try:
+            dispatch.move(entry.pk, by, before=below.pk)
+        except BadPlace:  # that one has just started
+            continue
+        except WorkerQueue.DoesNotExist:  # the entry itself has
+            pass
+        return
 
 
 @access.acting()
@@ -195,5 +202,5 @@ def limit(request: HttpRequest) -> HttpResponse:
     return done(request, *_regions())
 
 
-def _regions() -> Iterable[fragments.Fragment]:
-    return fragments.meter(), fragments.capacity(), fragments.queue_panel(), fragments.status_line()
+def _regions(removed: Removed | None = None) -> Iterable[fragments.Fragment]:
+    return fragments.meter(), fragments.capacity(), fragments.queue_panel(removed), fragments.status_line()

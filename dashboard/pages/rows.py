@@ -1,5 +1,6 @@
 """Queue entries as the queue shows them: where they stand, why they wait, when they will probably start."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,8 +28,19 @@ ICONS = {
 PREDICTABLE = (Cause.SLOTS_FULL, Cause.NEXT)
 
 
+class Placed:
+    """Something that stands in the list of the queue."""
+
+    entry: WorkerQueue
+
+    @property
+    def order(self) -> str:
+        """Sorts as the queue does: by priority, higher first, then by rank."""
+        return f"{dispatch.PRIORITY_HIGHEST - self.entry.priority:03d}{self.entry.rank}"
+
+
 @dataclass(frozen=True)
-class Row:
+class Row(Placed):
     """One waiting entry."""
 
     entry: WorkerQueue
@@ -36,6 +48,7 @@ class Row:
     wait: Wait
     starts: datetime | None
     priorities = words.PRIORITIES
+    template = "queue/_row.html"
 
     @property
     def icon(self) -> str:
@@ -46,6 +59,22 @@ class Row:
         """Only the time when it is today, the date too when it is not."""
         until = self.wait.until
         return "minute" if until and until - timezone.now() < timedelta(hours=20) else "date"
+
+
+@dataclass(frozen=True)
+class Removed(Placed):
+    """An entry that has just been taken out, as a strip in its own place that offers to put it back."""
+
+    entry: WorkerQueue
+    template = "queue/_undo.html"
+
+    @property
+    def values(self) -> str:
+        """What it takes to put it back, as JSON."""
+        entry = self.entry
+        known = {"spec": entry.spec_id, "priority": entry.priority, "rank": entry.rank, "continues": entry.continues_id}
+        known["not_before"] = entry.not_before.isoformat() if entry.not_before else None
+        return json.dumps({name: value for name, value in known.items() if value is not None})
 
 
 def rows_of(entries: Sequence[WorkerQueue], yard: Yard) -> list[Row]:

@@ -11,10 +11,9 @@
   function dropped(event) {
     const row = event.item;
     delete document.body.dataset.grabbed; // the reply to the move draws the queue
-    if (event.oldIndex === event.newIndex) return grabbed(false);
-    const values = row.previousElementSibling
-      ? { after: row.previousElementSibling.dataset.entry }
-      : { before: row.nextElementSibling.dataset.entry };
+    if (event.oldDraggableIndex === event.newDraggableIndex) return grabbed(false);
+    const rows = [...row.parentElement.querySelectorAll(".queue-row")], above = rows[rows.indexOf(row) - 1];
+    const values = above ? { after: above.dataset.entry } : { before: rows[1].dataset.entry };
     return htmx.ajax("POST", row.dataset.move, { source: row, swap: "none", values }).finally(() => grabbed(false));
   }
 

@@ -5,12 +5,14 @@
   let held = null; // { row, next: where it stood }
 
   const say = (text) => { document.getElementById("queue-said").textContent = text; };
-  const place = (row) => [...row.parentElement.children].indexOf(row) + 1;
-  const number = (list) => [...list.children].forEach((row, n) => { row.querySelector(".queue-place").textContent = n + 1; });
+  const rows = (list) => [...list.querySelectorAll(".queue-row")]; // there may be strips with Undo among them
+  const near = (row, step) => rows(row.parentElement)[place(row) - 1 + step];
+  const place = (row) => rows(row.parentElement).indexOf(row) + 1;
+  const number = (list) => rows(list).forEach((row, n) => { row.querySelector(".queue-place").textContent = n + 1; });
   const send = (verb, url, row, values) => htmx.ajax(verb, url, { source: row, swap: "none", values });
 
   function grab(row) {
-    held = { row, next: row.nextElementSibling };
+    held = { row, next: near(row, 1) };
     row.classList.add("is-grabbed");
     document.body.dataset.grabbed = "true";
     say(`${row.dataset.title} grabbed, position ${place(row)}.`);
@@ -21,10 +23,10 @@
     held = null;
     row.classList.remove("is-grabbed");
     delete document.body.dataset.grabbed; // the reply to the move draws the queue
-    if (!keep) row.parentElement.insertBefore(row, next);
+    if (!keep) row.parentElement.insertBefore(row, next ?? null);
     number(row.parentElement);
     const said = keep ? `dropped, position ${place(row)}` : `is back at position ${place(row)}`; // it may start meanwhile
-    const above = row.previousElementSibling, below = row.nextElementSibling;
+    const above = near(row, -1), below = near(row, 1);
     const grip = row.querySelector("[data-grip]");
     if (keep && below !== next && (above || below)) {
       await send("POST", row.dataset.move, row, above ? { after: above.dataset.entry } : { before: below.dataset.entry });
@@ -35,9 +37,9 @@
   }
 
   function shift(row, key) {
-    const list = row.parentElement;
-    if (key === "ArrowUp" && row.previousElementSibling) list.insertBefore(row, row.previousElementSibling);
-    if (key === "ArrowDown" && row.nextElementSibling) list.insertBefore(row.nextElementSibling, row);
+    const list = row.parentElement, above = near(row, -1), below = near(row, 1);
+    if (key === "ArrowUp") above?.before(row);
+    if (key === "ArrowDown") below?.after(row);
     if (key === "Home") list.prepend(row);
     if (key === "End") list.append(row);
     number(list);
@@ -53,7 +55,7 @@
     else if (event.key === "Escape" && held) release(false);
     else if (held && ["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) shift(held.row, event.key);
     else if (!held && ["ArrowUp", "ArrowDown"].includes(event.key)) {
-      (event.key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling)?.querySelector("[data-grip]").focus();
+      near(row, event.key === "ArrowUp" ? -1 : 1)?.querySelector("[data-grip]").focus();
     } else if (!held && event.key === "Delete") send("DELETE", row.dataset.remove, row);
     else if (!held && event.key in PRIORITIES) send("POST", row.dataset.priority, row, { priority: PRIORITIES[event.key] });
     else return;

@@ -1,4 +1,4 @@
-// Toasts leave after 6 s, after 8 s when they offer Undo; errors stay until dismissed. At most four are shown.
+// Toasts leave after 6 s; errors stay until dismissed. At most four are shown.
 (() => {
   const shelf = document.getElementById("toasts");
   const MOST = 4;
@@ -8,7 +8,7 @@
     toast.dataset.begun = "true";
     while (shelf.children.length > MOST) shelf.firstElementChild.remove();
     if ("stays" in toast.dataset) return;
-    setTimeout(() => toast.remove(), toast.querySelector("[hx-post]") ? 8000 : 6000);
+    setTimeout(() => toast.remove(), 6000);
   }
 
   function add(text) {
@@ -26,10 +26,7 @@
   all();
 
   shelf.addEventListener("click", (event) => {
-    if (event.target.closest("[data-dismiss]")) {
-      const toast = event.target.closest("[data-toast]");
-      setTimeout(() => toast.remove()); // after the click has started the request of an Undo
-    }
+    if (event.target.closest("[data-dismiss]")) event.target.closest("[data-toast]").remove();
   });
   document.addEventListener("htmx:error", () => add("The server did not answer. Nothing was changed as far as this page knows."));
   document.addEventListener("htmx:response:error", (event) => {

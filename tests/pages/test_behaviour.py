@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -111,9 +112,86 @@ async def test_keys_on_the_grip_set_the_priority_and_remove_with_undo(queue):
     await queue.keyboard.press("4")
     await expect(rows(queue)).to_have_text(["Gamma", "Alpha", "Beta", "Delta"])
     await queue.keyboard.press("Delete")
-    await expect(rows(queue)).to_have_text(["Alpha", "Beta", "Delta"])
+    await expect(list_of(queue)).to_have_text(["Removed Gamma", "Alpha", "Beta", "Delta"])
+    await expect(queue.locator("#queue-said")).to_have_text("Removed Gamma from the queue.")
+    await expect(queue.get_by_role("button", name="Undo the removal of Gamma")).to_be_focused()
+    await queue.keyboard.press("Enter")
+    await expect(list_of(queue)).to_have_text(["Gamma", "Alpha", "Beta", "Delta"])
+    await expect(queue.get_by_role("button", name="Move Gamma, position")).to_be_focused()
+
+
+def list_of(page: Page):
+    """The titles of the rows, and the words of the strips, as they stand."""
+    return page.locator(".queue-row .title, .queue-undo .truncate")
+
+
+async def remove(page: Page, title: str) -> None:
+    """With the mouse, by the menu of the row."""
+    await page.get_by_role("button", name=f"More for {title}").click()
+    await page.locator(".menu:popover-open").get_by_role("button", name="Remove").click()
+
+
+async def test_a_removed_row_keeps_its_place_whatever_is_drawn_meanwhile(queue):
+    await remove(queue, "Beta")
+    await expect(list_of(queue)).to_have_text(["Alpha", "Removed Beta", "Gamma", "Delta"])
+    undo = queue.get_by_role("button", name="Undo the removal of Beta")
+    await expect(undo).to_be_focused()
+    await in_database(lambda: dispatch.enqueue(make.spec(title="Urgent"), by="ines", priority=20))
+    await expect(list_of(queue)).to_have_text(["Urgent", "Alpha", "Removed Beta", "Gamma", "Delta"])
+    await in_database(lambda: dispatch.remove(WorkerQueue.objects.get(spec__title="Gamma").pk, "ines"))
+    await expect(list_of(queue)).to_have_text(["Urgent", "Alpha", "Removed Beta", "Delta"])
+    await expect(undo).to_be_focused()
+    await remove(queue, "Alpha")
+    await expect(list_of(queue)).to_have_text(["Urgent", "Removed Alpha", "Removed Beta", "Delta"])
+    await undo.click()
+    await expect(list_of(queue)).to_have_text(["Urgent", "Removed Alpha", "Beta", "Delta"])
+    assert await stored() == ["Urgent", "Beta", "Delta"]
+
+
+async def test_a_strip_goes_after_8_s_and_leaves_the_focus_to_the_row_below(queue):
+    began = asyncio.get_running_loop().time()
+    await remove(queue, "Beta")
+    undo = queue.get_by_role("button", name="Undo the removal of Beta")
+    await expect(undo).to_be_focused()
+    await expect(undo).to_be_hidden()
+    assert asyncio.get_running_loop().time() - began >= 8
+    await expect(queue.get_by_role("button", name="Move Gamma, position")).to_be_focused()
+    await expect(list_of(queue)).to_have_text(["Alpha", "Gamma", "Delta"])
+
+
+async def test_the_last_row_can_be_put_back_too(queue):
+    await in_database(lambda: [dispatch.remove(entry.pk, "ines") for entry in WorkerQueue.objects.all()[1:]])
+    await expect(list_of(queue)).to_have_text(["Alpha"])
+    await remove(queue, "Alpha")
+    await expect(list_of(queue)).to_have_text(["Removed Alpha"])
     await queue.get_by_role("button", name="Undo").click()
-    await expect(rows(queue)).to_have_text(["Gamma", "Alpha", "Beta", "Delta"])
+    await expect(list_of(queue)).to_have_text(["Alpha"])
+
+
+async def test_a_row_is_not_drawn_without_its_strip_while_the_reply_is_on_its_way(queue):
+    async def late(route: Any) -> None:
+        reply = await route.fetch()
+        await in_database(lambda: dispatch.pause_queue("ines"))
+        await expect(queue.locator("#capacity")).to_contain_text("Queue paused")  # what came with it is drawn
+        await expect(list_of(queue)).to_have_text(list(TITLES))
+        await route.fulfill(response=reply)
+
+    await queue.route("**/queue/*", late)
+    await remove(queue, "Beta")
+    await expect(list_of(queue)).to_have_text(["Alpha", "Removed Beta", "Gamma", "Delta"])
+    await expect(queue.locator("#queue-toggle")).to_contain_text("Resume queue")
+
+
+async def test_a_row_is_moved_past_a_strip(queue):
+    await remove(queue, "Beta")
+    await expect(list_of(queue)).to_have_text(["Alpha", "Removed Beta", "Gamma", "Delta"])
+    await queue.get_by_role("button", name="Move Gamma, position").focus()
+    for key in ("Space", "ArrowUp"):
+        await queue.keyboard.press(key)
+    async with queue.expect_response("**/move"):
+        await queue.keyboard.press("Space")
+    await expect(list_of(queue)).to_have_text(["Gamma", "Alpha", "Removed Beta", "Delta"])
+    assert await stored() == ["Gamma", "Alpha", "Delta"]
 
 
 async def test_a_viewer_cannot_grab_and_sees_no_controls(visit):

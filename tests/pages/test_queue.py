@@ -1,8 +1,13 @@
 """Adding, ordering, removing; the queue's pause and the limit."""
 
+import html
+import json
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.utils import timezone
 
 from queue_app import dispatch
@@ -162,21 +167,51 @@ def test_a_bad_priority_is_refused(act, waiting, value):
     assert "priority:" in reply.content.decode()
 
 
-def test_a_removed_entry_can_be_put_back_where_it_was(act, waiting):
+def undo_of(entry: WorkerQueue, reply: HttpResponse) -> dict[str, Any]:
+    """What the Undo of a removed entry sends."""
+    [strip] = re.findall(rf'<li[^>]* id="undo-{entry.pk}".*?</li>', reply.content.decode(), re.DOTALL)
+    [values] = re.findall(r'hx-vals="([^"]*)"', strip)
+    return json.loads(html.unescape(values))
+
+
+def test_a_removed_entry_is_a_strip_in_its_own_place(act, waiting):
     reply = act("delete", f"/queue/{waiting[1].pk}").content.decode()
     assert order() == "ac"
-    assert "Removed b from the queue" in reply
-    assert "/queue/restore" in reply
-    spec = waiting[1].spec_id
-    act("post", "/queue/restore", {"spec": spec, "priority": 0, "before": waiting[2].pk})
+    assert re.findall(r'<li[^>]* id="(\w+-\d+)"', reply) == [
+        f"entry-{waiting[0].pk}",
+        f"undo-{waiting[1].pk}",
+        f"entry-{waiting[2].pk}",
+    ]
+
+
+@pytest.mark.parametrize("priority", [-10, 0, 10])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_removed_entry_can_be_put_back_where_it_was(act, waiting, number, priority):
+    dispatch.set_priority(waiting[1].pk, priority, "mira")
+    before = order()
+    reply = act("delete", f"/queue/{waiting[number].pk}")
+    assert act("post", "/queue/restore", undo_of(waiting[number], reply)).status_code == 200
+    assert order() == before
+
+
+def test_it_is_put_back_in_its_place_though_its_neighbours_have_gone_and_others_have_come(act, waiting):
+    a, b, c = waiting
+    d, e = (dispatch.enqueue(make.spec(title=title), by="mira") for title in "de")
+    reply = act("delete", f"/queue/{c.pk}")
+    dispatch.remove(d.pk, "mira")
+    dispatch.remove(b.pk, "mira")
+    dispatch.enqueue(make.spec(title="x"), by="mira", top=True)
+    dispatch.move(a.pk, "mira", after=e.pk)
+    act("post", "/queue/restore", undo_of(c, reply))
+    assert order() == "xcea"
+
+
+def test_an_entry_that_waits_again_already_is_not_put_back_twice(act, waiting):
+    reply = act("delete", f"/queue/{waiting[0].pk}")
+    undo = undo_of(waiting[0], reply)
+    assert act("post", "/queue/restore", undo).status_code == 200
+    assert act("post", "/queue/restore", undo).status_code == 409
     assert order() == "abc"
-
-
-def test_an_entry_is_put_back_at_the_end_when_its_neighbour_has_gone(act, waiting):
-    act("delete", f"/queue/{waiting[0].pk}")
-    form = {"spec": waiting[0].spec_id, "priority": 0, "before": 4711}
-    assert act("post", "/queue/restore", form).status_code == 200
-    assert order() == "bca"
 
 
 def test_an_entry_that_continues_a_worker_still_does_when_it_is_put_back(act, full_yard):
@@ -184,9 +219,7 @@ def test_an_entry_that_continues_a_worker_still_does_when_it_is_put_back(act, fu
     full_yard.refresh_from_db()
     make.worker(slot=1)
     entry = dispatch.retry(full_yard, "mira")
-    reply = act("delete", f"/queue/{entry.pk}").content.decode()
-    assert f"&quot;continues&quot;: {full_yard.pk}" in reply
-    act("post", "/queue/restore", {"spec": full_yard.spec_id, "priority": 0, "continues": full_yard.pk})
+    act("post", "/queue/restore", undo_of(entry, act("delete", f"/queue/{entry.pk}")))
     assert WorkerQueue.objects.get().continues == full_yard
 
 
