@@ -19,7 +19,8 @@ class WorkersConfig(AppConfig):
         executors.set_source(executor_checks)
         spec_in_use.connect(active_worker_of, dispatch_uid="workers.active_worker_of")
         for signal in (post_save, post_delete):
-            signal.connect(tell_of_spec, sender="specs.Spec", dispatch_uid="workers.tell_of_spec")
+            for sender in ("specs.Project", "specs.Spec"):
+                signal.connect(tell, sender=sender, dispatch_uid=f"workers.tell.{sender}")
 
 
 def executor_checks() -> Mapping[str, Callable[[dict[str, Any]], list[str]]]:
@@ -37,10 +38,11 @@ def active_worker_of(sender: Any, spec: Any, **_: Any) -> str | None:
     return f"Worker {worker} runs it." if worker else None
 
 
-def tell_of_spec(instance: Any, signal: Any, **_: Any) -> None:
-    """A spec was written or deleted: open pages hear of it with the commit."""
+def tell(instance: Any, signal: Any, **_: Any) -> None:
+    """A project or a spec was written or deleted: open pages hear of it with the commit."""
     from workers.models import emit, unit_of_work
     from workers.states import EventKind
 
-    told = {"action": "spec_deleted"} if signal is post_delete else {"action": "spec_saved", "spec": instance.pk}
+    name = instance._meta.model_name
+    told = {"action": f"{name}_deleted"} if signal is post_delete else {"action": f"{name}_saved", name: instance.pk}
     unit_of_work(partial(emit, EventKind.SETTINGS_CHANGED))(**told)

@@ -52,9 +52,11 @@ class Board:
     def take_due(self, now: float) -> set[Region]:
         """What is to be drawn now. Parts of what is drawn anyway are struck out."""
         due = {region for region, at in self._due.items() if at <= now}
-        for part in [region for region in due if _around(region) in due]:
-            due.discard(part)
-            del self._due[part]
+        shown = whole(self.topics)
+        for part in [region for region in due if region.name in INSIDE]:
+            if {region for region in shown if region.name == INSIDE[part.name]} <= due:
+                due.discard(part)
+                del self._due[part]
         return due
 
     def hand_out(
@@ -103,13 +105,11 @@ class Board:
                 self._sent[region] = text
             elif self._sent.get(region) != text:
                 self._sent.pop(region, None)
-        for part, around in INSIDE.items():
-            parts = [region for region in self._sent if region.name == part]
-            if any(region.name == part for region in html):
-                self._sent.pop(Region(around), None)
-            if Region(around) in html:
-                for region in parts:
-                    del self._sent[region]
+        drawn = {region.name for region in html}
+        uncertain = {around for part, around in INSIDE.items() if part in drawn}
+        uncertain |= {part for part, around in INSIDE.items() if around in drawn}
+        for region in [region for region in self._sent if region.name in uncertain]:
+            del self._sent[region]
 
     def _settle(self, drawn: Mapping[Region, Drawn], due: Iterable[Region], now: float) -> None:
         for region in due:
@@ -128,11 +128,6 @@ def whole(topics: Iterable[Topic]) -> set[Region]:
 
 def _is_shown(region: Region, topics: Iterable[Topic]) -> bool:
     return any(topic.shows(region) for topic in topics)
-
-
-def _around(region: Region) -> Region | None:
-    """The region that this one is a part of."""
-    return Region(INSIDE[region.name]) if region.name in INSIDE else None
 
 
 def _give(sockets: Iterable[Socket], html: Mapping[Region, str], seq: int, now: float) -> None:

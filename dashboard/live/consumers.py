@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 MOST_PAGES = 2000
 LONGEST_ECHO = 18
+LONGEST_QUERY = 5000
 WHOLE = "whole"  # a page says so when the reply to an action may have overtaken, or been overtaken by, what we sent
 BAD_REQUEST, FOREIGN, BAD_MESSAGE = 4400, 4403, 1008
 
@@ -50,13 +51,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return SIGNED_OUT, None
         if not is_own_page(dict(self.scope["headers"])):
             return FOREIGN, None
-        if Relay.of_this_process().pages >= MOST_PAGES:
-            return TRY_AGAIN_LATER, None
-        query = parse_qs(self.scope["query_string"].decode("latin1")[:1000])
+        query = parse_qs(self.scope["query_string"].decode("latin1")[:LONGEST_QUERY])
         try:
-            return 0, parse(query.get("topics", [""])[0])
+            topics = parse(query.get("topics", [""])[0])
         except BadTopics:
             return BAD_REQUEST, None
+        relay = Relay.of_this_process()
+        has_room = relay.pages < MOST_PAGES and relay.has_room_for(topics)
+        return 0 if has_room else TRY_AGAIN_LATER, topics
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take an echo (the number of messages that the page has applied), or the wish to get the page whole."""

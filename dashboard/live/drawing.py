@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,8 +41,7 @@ def draw(regions: Collection[Region]) -> dict[Region, Drawn]:
     drawn = {}
     for region, build in _builders(regions):
         try:
-            html = "".join(map(partial, build()))
-            drawn[region] = Drawn(html, AGAIN_IN.get(region.name, _never)(region))
+            drawn[region] = Drawn(partial(build()), AGAIN_IN.get(region.name, _never)(region))
         except DatabaseError:
             raise  # the caller tries again
         except Exception:
@@ -65,7 +64,9 @@ SHARED: dict[str, Callable[[], Fragment]] = {
     "queue": fragments.queue_panel,
     "finished": fragments.finished,
     "newest": spec_fragments.newest_finished,
+    "project_list": spec_fragments.project_list,
 }
+FILTERED: dict[str, Callable[[str], Fragment]] = {"spec_list": spec_fragments.spec_list}
 OF_A_WORKER: dict[str, Callable[[Worker], Fragment]] = {
     "head": fragments.worker_head,
     "facts": fragments.worker_facts,
@@ -75,7 +76,7 @@ OF_A_SPEC: dict[str, Callable[[Spec], Fragment]] = {
     "spec_head": spec_fragments.spec_head,
     "spec_work": spec_fragments.spec_work,
 }
-Build = Callable[[], Iterable[Fragment]]
+Build = Callable[[], Fragment]
 
 
 def _builders(regions: Collection[Region]) -> Iterator[tuple[Region, Build]]:
@@ -84,9 +85,10 @@ def _builders(regions: Collection[Region]) -> Iterator[tuple[Region, Build]]:
         numbers[region.name].add(region.number)
     yield from _parts(numbers)
     for name in numbers.keys() & SHARED.keys():
-        yield Region(name), _single(SHARED[name])
-    if Region("spec_rows") in regions:
-        yield Region("spec_rows"), spec_fragments.spec_rows
+        yield Region(name), SHARED[name]
+    for region in regions:
+        if region.name in FILTERED:
+            yield region, functools.partial(FILTERED[region.name], region.filter)
     yield from _of_one(OF_A_WORKER, numbers, Worker.objects.select_related("project", "node", "spec"))
     yield from _of_one(OF_A_SPEC, numbers, Spec.objects.select_related("project"))
 
@@ -107,15 +109,11 @@ def _of_one(
     found = objects.in_bulk({number for _, number in wanted}) if wanted else {}
     for name, number in wanted:
         if number in found:
-            yield Region(name, number), _single(functools.partial(builders[name], found[number]))
+            yield Region(name, number), functools.partial(builders[name], found[number])
 
 
 def _made(fragment: Fragment) -> Build:
-    return lambda: [fragment]
-
-
-def _single(build: Callable[[], Fragment]) -> Build:
-    return lambda: [build()]
+    return lambda: fragment
 
 
 def _never(region: Region) -> None:

@@ -19,12 +19,14 @@ from dashboard.live.drawing import draw
 from dashboard.live.outbox import look, reaches_to
 from dashboard.live.sessions import still_signed_in
 from dashboard.live.sockets import SIGNED_OUT, TRY_AGAIN_LATER, Socket
+from dashboard.live.topics import Topic
 from workers.publisher import EVENTS_GROUP
 
 logger = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds; what a lost bell costs
 BEACON = 10.0  # seconds between two signs of life, and between two looks at who is still signed in
+MOST_FILTERS = 20  # different ones at a time; further pages poll
 RETRY = 1.0  # seconds until Redis or the database is asked again
 REST, LONGEST_REST = 2.0, 0.1  # a turn rests twice as long as it took, so that drawing never fills a core
 
@@ -56,6 +58,10 @@ class Relay:
     def pages(self) -> int:
         """How many pages are open."""
         return len(self._board.sockets)
+
+    def has_room_for(self, topics: frozenset[Topic]) -> bool:
+        """Whether a page with these topics may join: what it is filtered by is drawn for it alone."""
+        return len({topic for topic in self._board.topics | topics if topic.filter}) <= MOST_FILTERS
 
     def join(self, socket: Socket) -> None:
         """Give the page its regions whole, and from then on what changes."""

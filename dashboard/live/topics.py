@@ -1,6 +1,7 @@
 """What changes where: the table from events to the regions of the pages.
 
-A *topic* is what a page shows ("workers", "worker:12"); a *region* is one element of it that is drawn as a whole.
+A *topic* is what a page shows ("workers", "worker:12", "specs:q=mail"); a *region* is one element of it that is drawn
+as a whole.
 """
 
 import re
@@ -12,7 +13,8 @@ from dashboard.live.outbox import Change
 from workers.states import EventKind
 
 MOST_TOPICS = 8
-PATTERN = re.compile(r"(?P<name>[a-z]{1,20})(?::(?P<number>[1-9][0-9]{0,17}))?")
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+FILTER = re.compile(r"[A-Za-z0-9_.~%+&=-]{0,2500}")  # as in the address of the page
 
 
 class BadTopics(ValueError):
@@ -20,36 +22,43 @@ class BadTopics(ValueError):
 
 
 class Region(NamedTuple):
-    """An element of a page: its name in the tables below, and whose it is (0: everybody's)."""
+    """An element of a page: its name in the tables below, whose it is (0: everybody's), and what it is filtered by."""
 
     name: str
     number: int = 0
+    filter: str = ""
 
 
 class Topic(NamedTuple):
-    """What a page shows: its name in the tables below, and which one (0: there is only one)."""
+    """What a page shows: its name in the tables below, which one (0: there is only one), and what of it ("": all)."""
 
     name: str
     number: int = 0
+    filter: str = ""
 
     @property
     def regions(self) -> list[Region]:
         """The regions that together draw all of it."""
-        return [Region(name, self.number) for name in SHOWN[self.name].whole]
+        return [Region(name, self.number, self.filter) for name in SHOWN[self.name].whole]
 
     def shows(self, region: Region) -> bool:
         """Whether a page with this topic has such an element."""
         shown = SHOWN[self.name]
-        return (region.name in shown.whole and region.number == self.number) or region.name in shown.parts
+        is_whole = region.name in shown.whole and region[1:] == self[1:]
+        return is_whole or region.name in shown.parts
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The regions of a topic: `whole` draws everything; `parts` lie inside those and change on their own."""
+    """The regions of a topic: `whole` draws everything; `parts` lie inside those and change on their own.
+
+    The topic's name is followed by the number of a row where it is `numbered`, by a filter where it is `filtered`.
+    """
 
     whole: tuple[str, ...]
     parts: tuple[str, ...] = ()
     numbered: bool = False
+    filtered: bool = False
 
 
 EVERYWHERE = Topic("everywhere")
@@ -57,18 +66,25 @@ SHOWN = {
     "everywhere": Shown(("nav", "status")),
     "workers": Shown(("meter", "controls", "capacity", "active", "queue", "finished"), parts=("card",)),
     "worker": Shown(("head", "facts", "timeline"), numbered=True),
-    "specs": Shown(("spec_rows",), parts=("spec_row",)),
+    "specs": Shown(("spec_list",), parts=("spec_row",), filtered=True),
     "spec": Shown(("spec_head", "spec_work"), numbered=True),
+    "projects": Shown(("project_list",)),
     "history": Shown(("newest",)),
 }
 
 # A part and what it lies in. Sending one makes what was sent of the other uncertain.
-INSIDE = {"card": "active", "spec_row": "spec_rows"}
+INSIDE = {"card": "active", "spec_row": "spec_list"}
 
 # Whose the regions are that are not everybody's.
 OF_A_WORKER = {"card", "head", "facts", "timeline"}
 OF_A_SPEC = {"spec_row", "spec_head", "spec_work"}
-OF_EACH_SPEC = {"landing": "spec_head"}  # changes for all specs at once: where they would land
+
+# What changes on all pages of a topic at once: where specs would land, the settings of their projects, the list.
+OF_EACH_PAGE = {
+    "landing": ("spec", "spec_head"),
+    "settings": ("spec", "spec_work"),
+    "spec_list": ("specs", "spec_list"),
+}
 
 _SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing")
 _NODES = ("status", "capacity", "queue", "landing")
@@ -88,7 +104,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.NODE_ONLINE: _NODES,
     EventKind.NODE_DRAINING: _NODES,
     EventKind.NODE_OFFLINE: _NODES,
-    EventKind.SETTINGS_CHANGED: (*_SLOTS, *_SPEC, "spec_work"),
+    EventKind.SETTINGS_CHANGED: (*_SLOTS, *_SPEC, "settings", "spec_list", "project_list"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
 
@@ -104,14 +120,15 @@ def changed(change: Change, topics: Collection[Topic]) -> set[Region]:
 def _regions(name: str, change: Change, topics: Collection[Topic]) -> Iterable[Region]:
     if name in OF_A_WORKER:
         return [Region(name, change.worker_id or 0)]
-    if name in OF_EACH_SPEC:
-        return [Region(OF_EACH_SPEC[name], topic.number) for topic in topics if topic.name == "spec"]
+    if name in OF_EACH_PAGE:
+        page, region = OF_EACH_PAGE[name]
+        return [Region(region, topic.number, topic.filter) for topic in topics if topic.name == page]
     if name not in OF_A_SPEC:
         return [Region(name)]
     if change.spec_id is not None:
         return [Region(name, change.spec_id)]
     removed = change.data.get("action") == "removed"  # an entry is gone, and nobody says whose
-    return [Region(INSIDE[name])] if removed and name in INSIDE else []
+    return _regions(INSIDE[name], change, topics) if removed and name in INSIDE else []
 
 
 def parse(text: str) -> frozenset[Topic]:
@@ -126,8 +143,14 @@ def parse(text: str) -> frozenset[Topic]:
 
 
 def _parse_one(text: str) -> Topic:
-    match = PATTERN.fullmatch(text)
-    shown = SHOWN.get(match["name"]) if match else None
-    if match is None or shown is None or shown.numbered != bool(match["number"]):
+    name, _, rest = text.partition(":")
+    shown = SHOWN.get(name)
+    if shown is None:
         raise BadTopics
-    return Topic(match["name"], int(match["number"] or 0))
+    if shown.numbered and NUMBER.fullmatch(rest):
+        return Topic(name, int(rest))
+    if shown.filtered and FILTER.fullmatch(rest):
+        return Topic(name, filter=rest)
+    if shown.numbered or text != name:
+        raise BadTopics
+    return Topic(name)

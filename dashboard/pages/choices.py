@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Count, OuterRef, Q, Subquery
+from django.http import QueryDict
 
 from dashboard.pages import words
 from dashboard.pages.cards import ACTIVE, ENDED
@@ -15,6 +17,25 @@ from workers.models import Worker
 from workers.states import WorkerStatus
 
 MOST_CHOICES = 200
+LONGEST_FILTER = 100  # characters of a search and of the name of a project
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which specs somebody wants to see: those that match a search, those of a project; without both, all."""
+
+    query: str = ""
+    project: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Filter":
+        """From the query string of an address, `q=mail&project=acme`."""
+        given = QueryDict(text)
+        return cls(*(clean(given.get(name, ""))[:LONGEST_FILTER] for name in ("q", "project")))
+
+    def __str__(self) -> str:
+        """As a query string, empty without a filter."""
+        return urlencode({name: value for name, value in (("q", self.query), ("project", self.project)) if value})
 
 
 @dataclass(frozen=True)
@@ -37,11 +58,11 @@ class Choice:
         return words.WORKER_LOOKS[WorkerStatus(self.last.status)] if self.last else None
 
 
-def choices(query: str = "", project: str = "", keep: Sequence[int] = ()) -> list[tuple[str, list[Choice]]]:
+def choices(wanted: Filter, keep: Sequence[int] = ()) -> list[tuple[str, list[Choice]]]:
     """The specs by project, found by title, key or project, and those to `keep`: a constant number of queries."""
     specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
-    found = Q(project__name=project) if project else Q()
-    for word in clean(query).split()[:8]:
+    found = Q(project__name=wanted.project) if wanted.project else Q()
+    for word in wanted.query.split()[:8]:
         found &= Q(title__icontains=word) | Q(project__name__icontains=word) | Q(key__icontains=word)
     if found:
         specs = specs.filter(found | Q(pk__in=keep))

@@ -3,12 +3,12 @@
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
+from dashboard.pages import spec_fragments
 from dashboard.pages.page import explains_refusals, go, show
 from dashboard.pages.words import count
 from specs import editing, importing
@@ -21,15 +21,14 @@ FIELDS = (*TEXTS, "isolation", "environment", "max_workers", "default_executor")
 
 @access.looking()
 def index(request: HttpRequest) -> HttpResponse:
-    """All projects with their number of specs and active workers."""
+    """All projects with their number of specs."""
     return _list(request)
 
 
 def _list(request: HttpRequest, path: str = "", errors: list[tuple[str, str]] | None = None) -> HttpResponse:
-    projects = Project.objects.annotate(size=Count("specs")).order_by("name")[:500]
-    context = {"projects": projects, "path": path, "errors": errors or []}
+    context = {"list": spec_fragments.project_list(), "path": path, "errors": errors or []}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
-    return show(request, "projects/index.html", context, section="projects", status=status)
+    return show(request, "projects/index.html", context, section="projects", topic="projects", status=status)
 
 
 @access.acting("GET", "HEAD", "POST")

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from dashboard import access
 from dashboard.pages import fragments
-from dashboard.pages.choices import choices
+from dashboard.pages.choices import Filter, choices
 from dashboard.pages.page import done, explains_refusals, number, refused
 from dashboard.pages.rows import Removed
 from dashboard.pages.words import count, priority_word
@@ -31,8 +31,8 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return add(request)
     kept = [int(text) for text in request.GET.getlist("spec")[:MOST_AT_ONCE] if _is_key(text)]
-    query, project = request.GET.get("q", "")[:200], request.GET.get("project", "")
-    return render(request, "queue/_choices.html", {"groups": choices(query, project, kept), "kept": kept})
+    groups = choices(Filter.parse(request.META["QUERY_STRING"]), kept)
+    return render(request, "queue/_choices.html", {"groups": groups, "kept": kept})
 
 
 @access.acting()

@@ -1,20 +1,23 @@
-"""The regions of the pages about specs and of the history that change while somebody looks; see `fragments`."""
+"""The regions of the pages about specs and projects and of the history that change while somebody looks.
+
+See `fragments`.
+"""
 
 from typing import Any
 
 from django.db.models import Count
 
 from dashboard.pages.cards import ENDED, Card, cards_of
-from dashboard.pages.choices import Choice, choices_of
+from dashboard.pages.choices import MOST_CHOICES, Choice, Filter, choices, choices_of
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.rows import landing
 from dashboard.pages.timelines import OUTCOME_LOOKS
-from specs.models import Spec
+from specs.models import Project, Spec
 from workers.models import Worker
 from workers.states import ChunkOutcome, Reason
 
 RUNS_SHOWN = 5
-MOST_REFRESHED = 500  # rows of the list of specs that a returning page gets
+MOST_PROJECTS = 500
 
 
 def spec_head(spec: Spec) -> Fragment:
@@ -36,9 +39,23 @@ def spec_row(choice: Choice) -> Fragment:
     return Fragment(f"spec-{choice.spec.pk}", "specs/_row.html", choice)
 
 
-def spec_rows(spec_ids: list[int] | None = None) -> list[Fragment]:
-    """These specs in the list of all; without ids as many as a page may show."""
+def spec_rows(spec_ids: list[int]) -> list[Fragment]:
+    """These specs in the list of all."""
     return [spec_row(choice) for choice in _choices(spec_ids)]
+
+
+def spec_list(wanted: str) -> Fragment:
+    """The list of all specs, or of those that match a filter (as in the address of the page)."""
+    groups = choices(Filter.parse(wanted))
+    shown = sum(len(found) for _, found in groups)
+    context = {"groups": groups, "filtered": bool(wanted), "most": MOST_CHOICES if shown == MOST_CHOICES else None}
+    return Fragment("spec-list", "specs/_list.html", context)
+
+
+def project_list() -> Fragment:
+    """All projects with their number of specs."""
+    projects = Project.objects.annotate(size=Count("specs")).order_by("name")[:MOST_PROJECTS]
+    return Fragment("project-list", "projects/_list.html", {"projects": projects})
 
 
 def newest_finished() -> Fragment:
@@ -47,9 +64,9 @@ def newest_finished() -> Fragment:
     return Fragment("newest-finished", "history/_newest.html", {"newest": last or 0})
 
 
-def _choices(spec_ids: list[int] | None) -> list[Choice]:
-    specs = Spec.objects.select_related("project").annotate(size=Count("chunks")).order_by("project__name", "title")
-    return choices_of(list(specs[:MOST_REFRESHED] if spec_ids is None else specs.filter(pk__in=spec_ids)))
+def _choices(spec_ids: list[int]) -> list[Choice]:
+    specs = Spec.objects.select_related("project").annotate(size=Count("chunks"))
+    return choices_of(list(specs.filter(pk__in=spec_ids)))
 
 
 def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:

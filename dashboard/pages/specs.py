@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from dashboard import access
 from dashboard.pages import spec_fragments
-from dashboard.pages.choices import MOST_CHOICES, choices
+from dashboard.pages.choices import Filter
 from dashboard.pages.page import explains_refusals, go, show
 from queue_app import dispatch
 from specs import editing, limits
@@ -32,9 +32,9 @@ chunks:
 @access.looking()
 def index(request: HttpRequest) -> HttpResponse:
     """The specs by project, with their state."""
-    query, project = request.GET.get("q", "")[:200], request.GET.get("project", "")
-    context = {"groups": choices(query, project), "query": query, "project": project, "most": MOST_CHOICES}
-    return show(request, "specs/index.html", context, section="specs", topic="specs")
+    wanted = Filter.parse(request.META["QUERY_STRING"])
+    context = {"filter": wanted, "list": spec_fragments.spec_list(str(wanted))}
+    return show(request, "specs/index.html", context, section="specs", topic=f"specs:{wanted}")
 
 
 @access.looking("GET", "HEAD", "DELETE")

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -41,7 +42,7 @@ class Page:
 
     def __init__(self, cookie: str, topics: str = "workers", origin: str = f"http://{HOST}") -> None:
         headers = [(b"origin", origin.encode()), (b"host", HOST.encode()), (b"cookie", cookie.encode())]
-        self.socket = WebsocketCommunicator(application, f"/live/socket?topics={topics}", headers=headers)
+        self.socket = WebsocketCommunicator(application, f"/live/socket?topics={quote(topics)}", headers=headers)
         self.names = topics
         self.regions: dict[str, str] = {}
         self.messages: list[dict[str, str]] = []

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from dashboard.live import consumers, relay
 from dashboard.live.sessions import still_signed_in
+from dashboard.live.sockets import TRY_AGAIN_LATER
 from tests.live.conftest import HOST, Page, in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +87,14 @@ async def test_an_echo_of_what_was_never_sent_changes_nothing(open_page):
     page = await open_page("")
     await page.socket.send_to(text_data="999999")
     assert await page.socket.receive_nothing()
+
+
+async def test_a_page_whose_search_nobody_else_has_is_told_to_poll_when_there_are_many(relay, cookie, monkeypatch):
+    monkeypatch.setattr("dashboard.live.relay.MOST_FILTERS", 1)
+    first, same = [await Page(cookie, topics).open() for topics in ("specs:q=one", "specs:q=one,workers")]
+    assert await Page(cookie, "specs:q=two").refused() == TRY_AGAIN_LATER
+    for page in (first, same):
+        await page.leave()
 
 
 def test_sessions_without_a_key_are_not_signed_in():

@@ -7,7 +7,7 @@ from dashboard.live.board import PACE, Board
 from dashboard.live.drawing import Drawn
 from dashboard.live.outbox import Change, Look
 from dashboard.live.sockets import Socket
-from dashboard.live.topics import CHANGES, INSIDE, OF_EACH_SPEC, SHOWN, Region, Topic, changed, parse
+from dashboard.live.topics import CHANGES, INSIDE, OF_EACH_PAGE, SHOWN, BadTopics, Region, Topic, changed, parse
 from workers.states import EventKind
 
 QUEUE, NAV, ACTIVE, CARD = Region("queue"), Region("nav"), Region("active"), Region("card", 7)
@@ -145,15 +145,49 @@ def test_every_kind_of_event_changes_regions_that_some_page_shows(kind):
 
 def test_every_name_in_the_tables_is_a_region_of_some_page():
     names = {name for shown in SHOWN.values() for name in (*shown.whole, *shown.parts)}
-    assert {name for changes in CHANGES.values() for name in changes} - set(OF_EACH_SPEC) <= names
-    assert {*INSIDE, *INSIDE.values(), *OF_EACH_SPEC.values()} <= names
-    assert names == {*drawing.SHARED, *drawing.OF_A_WORKER, *drawing.OF_A_SPEC, *INSIDE, *INSIDE.values()}
+    assert {name for changes in CHANGES.values() for name in changes} - set(OF_EACH_PAGE) <= names
+    assert {*INSIDE, *INSIDE.values()} <= names
+    assert all(region in SHOWN[page].whole for page, region in OF_EACH_PAGE.values())
+    assert names == {*drawing.SHARED, *drawing.FILTERED, *drawing.OF_A_WORKER, *drawing.OF_A_SPEC, *INSIDE}
 
 
-def test_an_entry_that_is_removed_changes_the_list_of_specs():
-    assert changed(Change(EventKind.QUEUE_UPDATED, None, {"action": "removed"}), [Topic("specs")]) == {
-        Region("spec_rows")
-    }
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change(EventKind.QUEUE_UPDATED, None, {"action": "removed"}),
+        Change(EventKind.SETTINGS_CHANGED, None, {"action": "spec_deleted"}),
+    ],
+)
+def test_what_may_change_any_row_changes_the_list_of_specs_of_every_page(change):
+    pages = parse("specs,specs:q=mail%2C+post&project=a")
+    lists = {region for region in changed(change, pages) if region.name == "spec_list"}
+    assert lists == {Region("spec_list"), Region("spec_list", filter="q=mail%2C+post&project=a")}
+
+
+def test_a_row_is_drawn_alone_unless_every_list_that_may_contain_it_is():
+    board = Board()
+    page(board, "specs")
+    board.mark(happens(EventKind.SETTINGS_CHANGED, spec=3), 1.0)
+    assert Region("spec_row", 3) not in board.take_due(1.0)
+    page(board, "specs:q=mail")
+    board._due = {Region("spec_row", 3): 1.0, Region("spec_list"): 1.0}
+    assert Region("spec_row", 3) in board.take_due(1.0)
+
+
+def test_pages_with_different_filters_get_their_own_list():
+    board = Board()
+    every, some = page(board, "specs"), page(board, "specs:q=mail")
+    board.mark(happens(EventKind.SETTINGS_CHANGED, action="spec_saved", spec=3), 1.0)
+    hand_out(board, {Region("spec_list"): "<all>", Region("spec_list", filter="q=mail"): "<some>"}, 1.0)
+    assert (got(every), got(some)) == (["<all>"], ["<some>"])
+
+
+@pytest.mark.parametrize(
+    "topics", ["worker", "worker:x", "worker:0", "workers:1", "specs:<", "specs:" + "x" * 3000, "no"]
+)
+def test_what_is_no_topic_is_refused(topics):
+    with pytest.raises(BadTopics):
+        parse(topics)
 
 
 def test_what_happens_to_the_queue_changes_where_each_spec_would_land():

@@ -13,6 +13,7 @@ from dashboard.live.drawing import draw
 from dashboard.live.topics import parse
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
+from specs.errors import SpecsError
 from specs.models import Spec
 from tests.live.conftest import TARGET, Page, in_database
 from tests.support import make
@@ -21,18 +22,23 @@ from workers.models import Worker
 from workers.states import Reason
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TOPICS = ("workers", "specs", "history")
+TOPICS = ("workers", "specs", "specs:q=spec+1", "projects", "history")
 ROUNDS = 8
 PATIENCE = 4.0  # seconds; nothing that is wrong heals by itself within them
 TIMES = re.compile(r"<time .*?</time>|<span class=\"span\".*?</span>|data-leaves=\"\d+\"", re.DOTALL)
-CARD = re.compile(r'<article class="card[^>]*id="(worker-\d+)".*?</article>', re.DOTALL)
+PART = re.compile(
+    r'<article class="card[^>]*id="(?P<card>worker-\d+)".*?</article>'
+    r'|<li class="pick-row" id="(?P<row>spec-\d+)".*?</li>',
+    re.DOTALL,
+)
+LISTS = {"workers-active": "card", "spec-list": "row"}
 
 
 def act(chance: random.Random) -> None:
     """Something that people or workers do."""
     entries = list(WorkerQueue.objects.values_list("pk", flat=True))
     active = list(Worker.objects.filter(slot__isnull=False))
-    choice = chance.randrange(10)
+    choice = chance.randrange(12)
     if choice == 0 or (choice < 3 and not entries):
         with contextlib.suppress(WorkerError):  # it runs or waits already
             dispatch.enqueue(chance.choice(Spec.objects.all()), by="mira")
@@ -42,6 +48,11 @@ def act(chance: random.Random) -> None:
         dispatch.remove(chance.choice(entries), "mira")
     elif choice == 3:
         chance.choice([dispatch.pause_queue, dispatch.resume_queue])("mira")
+    elif choice == 10:
+        make.spec()
+    elif choice == 11:
+        with contextlib.suppress(SpecsError):  # it runs or waits
+            chance.choice(Spec.objects.all()).remove()
     elif active:
         change(chance.choice(active), chance)
 
@@ -59,23 +70,29 @@ def change(worker: Worker, chance: random.Random) -> None:
         chance.choice(steps)()
 
 
+def is_part(html: str, kind: str) -> bool:
+    found = PART.fullmatch(html)
+    return found is not None and found[kind] is not None
+
+
 def as_shown(regions: dict[str, str]) -> dict[str, str]:
-    """The regions as the document has them: cards within their list, times left out."""
-    cards = {target: html for target, html in regions.items() if CARD.fullmatch(html)}
-    shown = {target: html for target, html in regions.items() if target not in cards}
-    if "workers-active" in shown:
-        shown["workers-active"] = CARD.sub(lambda found: cards.get(found[1], found[0]), shown["workers-active"])
+    """The regions as the document has them: cards and rows within their list, times left out."""
+    parts = {target: html for target, html in regions.items() if PART.fullmatch(html)}
+    shown = {target: html for target, html in regions.items() if target not in parts}
+    for target in LISTS.keys() & shown.keys():
+        shown[target] = PART.sub(lambda found: parts.get(found["card"] or found["row"], found[0]), shown[target])
     return {target: TIMES.sub("", html) for target, html in shown.items()}
 
 
 class Document(Page):
-    """A page that keeps its cards as a document does: a new list replaces those that it contains."""
+    """A page that keeps its cards and rows as a document does: a new list replaces those that it contains."""
 
     async def take(self, timeout: float = 5) -> None:
         before = len(self.messages)
         await super().take(timeout)
-        if len(self.messages) > before and "workers-active" in self.messages[-1]:
-            self.regions = {target: html for target, html in self.regions.items() if not CARD.fullmatch(html)}
+        for target, kind in LISTS.items():
+            if len(self.messages) > before and target in self.messages[-1]:
+                self.regions = {name: html for name, html in self.regions.items() if not is_part(html, kind)}
 
     async def read(self, seconds: float) -> None:
         """Take what comes until nothing has come for so long."""

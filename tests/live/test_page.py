@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.contrib.sessions.models import Session
 from playwright.async_api import Browser, Page, expect
 
 from queue_app import dispatch
+from specs import importing
+from specs.models import Project, Spec
 from tests.live.conftest import in_database
 from tests.support import make
 from tests.support.web import Web, session_cookie
@@ -212,6 +215,38 @@ async def test_the_page_of_a_spec_follows_its_run_and_keeps_what_is_unfolded(vis
     await expect(page.locator(".runs")).to_contain_text("A chunk failed")
     await expect(page.get_by_role("button", name="Run All")).to_be_enabled()
     await expect(page.locator(".chunk-table details").first).to_have_attribute("open", "")
+
+
+def import_spec(folder: Path, title: str) -> None:
+    """As the command line does it."""
+    (folder / ".specyard").mkdir(exist_ok=True)
+    (folder / ".specyard" / f"{title.lower().replace(' ', '-')}.yaml").write_text(
+        f"title: {title}\nchunks: [{{title: One, params: {{run: 'true'}}}}]\n"
+    )
+    importing.import_path(folder)
+
+
+async def test_open_lists_gain_and_lose_specs_that_somebody_else_writes(visit, tmp_path):
+    every, some, projects = await visit("/specs"), await visit("/specs?q=mail"), await visit("/projects")
+    await some.get_by_role("searchbox").fill("mail, then")  # being typed
+    for page in (every, some, projects):
+        await page.evaluate("window.same = true")
+    await in_database(import_spec, tmp_path, "Post")
+    await in_database(import_spec, tmp_path, "Mail")
+    await expect(every.locator(".pick-row .title")).to_have_text(["Mail", "Post"])
+    await expect(some.locator(".pick-row .title")).to_have_text(["Mail"])
+    await expect(projects.locator("tbody tr td:nth-child(6)")).to_have_text(["2"])
+    await every.get_by_role("link", name="Mail").focus()
+    await in_database(lambda: Spec.objects.get(title="Post").remove())
+    await expect(every.locator(".pick-row .title")).to_have_text(["Mail"])
+    await expect(every.get_by_role("link", name="Mail")).to_be_focused()
+    await in_database(lambda: Project.objects.get().remove())
+    await expect(every.locator("#spec-list")).to_contain_text("No specs yet")
+    await expect(some.locator("#spec-list")).to_contain_text("No spec matches")
+    await expect(projects.locator("#project-list")).to_contain_text("No projects yet")
+    await expect(some.get_by_role("searchbox")).to_have_value("mail, then")
+    for page in (every, some, projects):
+        assert await page.evaluate("window.same")
 
 
 async def test_the_history_offers_newer_results(visit):

@@ -158,13 +158,47 @@ async def test_the_list_of_specs_follows_each_of_them(open_page):
     spec, other = await in_database(make.spec), await in_database(make.spec)
     await in_database(dispatch.pause_queue, "mira")
     page = await open_page("specs")
-    assert {f"spec-{spec.pk}", f"spec-{other.pk}"} < set(page.regions)
+    assert all(f'id="spec-{one.pk}"' in page.regions["spec-list"] for one in (spec, other))
     page.messages.clear()
     entry = await in_database(dispatch.enqueue, spec, by="mira")
     await page.until_shows(f"spec-{spec.pk}", "In the queue")
-    assert not any(f"spec-{other.pk}" in message for message in page.messages)
+    assert not any({f"spec-{other.pk}", "spec-list"} & set(message) for message in page.messages)
     await in_database(dispatch.remove, entry.pk, "mira")
-    await page.until_shows(f"spec-{spec.pk}", "Never run")
+    await page.until(lambda: "spec-list" in page.messages[-1])
+    assert "In the queue" not in page.regions["spec-list"]
+
+
+async def test_the_list_of_specs_gains_and_loses_them(open_page):
+    spec = await in_database(make.spec, title="Mail")
+    pages = [await open_page(topics) for topics in ("specs", "specs:q=mail", "specs:q=post")]
+    await in_database(make.spec, title="Mail by post")
+    for page in pages:
+        await page.until_shows("spec-list", "Mail by post")
+    assert [f'id="spec-{spec.pk}"' in page.regions["spec-list"] for page in pages] == [True, True, False]
+    await in_database(spec.remove)
+    for page in pages[:2]:
+        await page.until(lambda page=page: ">Mail<" not in page.regions["spec-list"])
+
+
+async def test_the_list_of_projects_follows_them_and_their_specs(open_page):
+    page = await open_page("projects")
+    project = await in_database(make.project)
+    await page.until_shows("project-list", project.name)
+    await in_database(make.spec, project=project)
+    await page.until_shows("project-list", '<td class="num">1</td>')
+    project.max_workers = 7
+    await in_database(project.save)
+    await page.until_shows("project-list", '<td class="num">7</td>')
+    await in_database(project.remove)
+    await page.until_shows("project-list", "No projects yet")
+
+
+async def test_the_page_of_a_spec_follows_the_settings_of_its_project(open_page):
+    spec = await in_database(make.spec)
+    page = await open_page(f"spec:{spec.pk}")
+    spec.project.review_command = "make review"
+    await in_database(spec.project.save)
+    await page.until_shows(f"spec-{spec.pk}-work", "make review")
 
 
 async def test_the_history_learns_that_a_worker_has_ended(open_page):

@@ -176,7 +176,7 @@ def test_old_events_are_forgotten_and_numbers_go_on(monkeypatch: pytest.MonkeyPa
     assert [maintenance.prune_events() for _ in range(3)] == [3, 2, 0]
     assert list(Event.objects.values_list("seq", flat=True)) == list(range(6, before + 1))
     make.worker()
-    assert latest_seq() == before + 2  # a spec was written, a worker accepted
+    assert latest_seq() == before + 3  # a project and a spec were written, a worker accepted
 
 
 def test_the_caretaker_forgets_old_events() -> None:
