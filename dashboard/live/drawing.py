@@ -41,17 +41,12 @@ def draw(regions: Collection[Region]) -> dict[Region, Drawn]:
     drawn = {}
     for region, build in _builders(regions):
         try:
-            drawn[region] = Drawn(partial(build()), AGAIN_IN.get(region.name, _never)(region))
+            drawn[region] = Drawn(build().partial(), AGAIN_IN.get(region.name, _never)(region))
         except DatabaseError:
             raise  # the caller tries again
         except Exception:
             logger.exception("Cannot draw %s", region)
     return drawn
-
-
-def partial(fragment: Fragment) -> str:
-    """The fragment within the element by which htmx 4 addresses it; it morphs what is there."""
-    return f'<hx-partial hx-target="#{fragment.target}" hx-swap="outerMorph">{fragment.render()}</hx-partial>'
 
 
 SHARED: dict[str, Callable[[], Fragment]] = {

@@ -5,17 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q
 from django.utils import timezone
 
 from dashboard.pages import words
 from workers.models import Worker, WorkerChunk
+from workers.models.worker import IS_ACTIVE
 from workers.states import ChunkOutcome, Reason, Step, Wish, WorkerStatus
 
-# "Active" and "ended" as the database's constraints tie them to these columns. SQLite cannot use a partial index for
-# `status IN (?, ?, ?)`, because it does not look at parameters when it plans; for IS NOT NULL it can.
-ACTIVE = Q(slot__isnull=False)
-ENDED = Q(completed_at__isnull=False)
 LINGER = timedelta(seconds=30)  # an ended card stays this long, or until its slot is taken
 Plan = Sequence[tuple[int, str, str]]  # ordinal, title, outcome
 
@@ -129,11 +125,6 @@ class Card:
         return {"paused": "info", "starting": "mute"}.get(self.look.icon, "accent")
 
 
-def card_of(worker: Worker) -> Card:
-    """The card of one worker: one query."""
-    return cards_of([worker])[0]
-
-
 def cards_of(workers: Iterable[Worker]) -> list[Card]:
     """The cards of several workers: one query for all their plans."""
     workers = list(workers)
@@ -146,7 +137,7 @@ def cards_of(workers: Iterable[Worker]) -> list[Card]:
 
 def active_workers() -> list[Worker]:
     """The active workers in the order of their slots: one query."""
-    return list(Worker.objects.filter(ACTIVE).select_related("project", "node").order_by("slot"))
+    return list(Worker.objects.filter(IS_ACTIVE).select_related("project", "node").order_by("slot"))
 
 
 def lingering(active: Iterable[Worker]) -> list[Worker]:

@@ -9,11 +9,11 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import QueryDict
 
 from dashboard.pages import words
-from dashboard.pages.cards import ACTIVE, ENDED
 from queue_app.models import WorkerQueue
 from specs.models import Spec
 from specs.text import clean
 from workers.models import Worker
+from workers.models.worker import IS_ACTIVE, IS_FINAL
 from workers.states import WorkerStatus
 
 MOST_CHOICES = 200
@@ -75,9 +75,9 @@ def choices(wanted: Filter, keep: Sequence[int] = ()) -> list[tuple[str, list[Ch
 def choices_of(specs: list[Spec]) -> list[Choice]:
     """Three queries, however many specs; they carry their number of chunks as `size`."""
     keys = [spec.pk for spec in specs]
-    running = dict(Worker.objects.filter(ACTIVE).order_by().values_list("spec", "pk"))  # few, by the index of slots
+    running = dict(Worker.objects.filter(IS_ACTIVE).order_by().values_list("spec", "pk"))  # few, by the index of slots
     waiting = set(WorkerQueue.objects.filter(spec__in=keys).values_list("spec", flat=True))
-    ended = Worker.objects.filter(ENDED, spec=OuterRef("pk")).order_by("-completed_at", "-pk")
+    ended = Worker.objects.filter(IS_FINAL, spec=OuterRef("pk")).order_by("-completed_at", "-pk")
     newest = Spec.objects.filter(pk__in=keys).annotate(newest=Subquery(ended.values("pk")[:1]))
     last = {worker.spec_id: worker for worker in Worker.objects.filter(pk__in=newest.values("newest"))}
     return [

@@ -17,12 +17,13 @@ from django.db.models import Count, Sum
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from dashboard.pages.cards import ACTIVE, ENDED, Card, active_workers, cards_of, lingering
+from dashboard.pages.cards import Card, active_workers, cards_of, lingering
 from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
 from workers.models import Node, Worker
+from workers.models.worker import IS_ACTIVE, IS_FINAL
 
 UNFOLDED = 12  # rows of the queue that show before "Show the other …"
 MOST_SLOTS = 16  # above this the meter shows only the numbers
@@ -42,21 +43,14 @@ class Fragment:
         """The HTML, exactly as the page includes it, without white space around it (a morph would pile it up)."""
         return render_to_string(self.template, {"fragment": self.context}).strip()
 
-
-def everywhere() -> list[Fragment]:
-    """The regions of every page."""
-    return [nav(), status_line()]
-
-
-def workers_page() -> list[Fragment]:
-    """All regions of /workers."""
-    return [*everywhere(), meter(), controls(), capacity(), active(), queue_panel(), finished()]
+    def partial(self) -> str:
+        """The same within the element by which htmx 4 addresses it; it morphs what is there."""
+        return f'<hx-partial hx-target="#{self.target}" hx-swap="outerMorph">{self.render()}</hx-partial>'
 
 
-def worker_page(worker_id: int) -> list[Fragment]:
-    """All regions of /workers/<id>; only those of every page when there is no such worker."""
-    found = Worker.objects.select_related("project", "node", "spec").filter(pk=worker_id).first()
-    return everywhere() if found is None else [*everywhere(), *worker_regions(found)]
+def workers_regions() -> list[Fragment]:
+    """The regions of /workers."""
+    return [meter(), controls(), capacity(), active(), queue_panel(), finished()]
 
 
 def worker_regions(worker: Worker) -> list[Fragment]:
@@ -66,7 +60,7 @@ def worker_regions(worker: Worker) -> list[Fragment]:
 
 def nav() -> Fragment:
     """The link "Workers (3)" with the number of workers that wait for a person."""
-    attentions = list(Worker.objects.filter(ACTIVE).order_by().values_list("attention", flat=True))
+    attentions = list(Worker.objects.filter(IS_ACTIVE).order_by().values_list("attention", flat=True))
     context = {"active": len(attentions), "attention": sum(bool(text) for text in attentions)}
     return Fragment("nav-workers", "_nav_workers.html", context)
 
@@ -101,7 +95,7 @@ def controls() -> Fragment:
 def capacity() -> Fragment:
     """What people should know about slots and queue before they add something; often nothing."""
     yard = Yard.current()
-    count = Worker.objects.filter(ACTIVE).count()
+    count = Worker.objects.filter(IS_ACTIVE).count()
     full = count >= yard.limit
     context = {
         "full": full,
@@ -165,7 +159,7 @@ def queue_panel(removed: Removed | None = None) -> Fragment:
 
 def finished() -> Fragment:
     """The workers that ended last; before the first of them, what the machines offer."""
-    ended = Worker.objects.filter(ENDED)
+    ended = Worker.objects.filter(IS_FINAL)
     newest_first = ended.order_by("-completed_at", "-pk")
     cards = [Card(worker, ()) for worker in newest_first.select_related("project", "node")[:FINISHED_SHOWN]]
     day = newest_first.filter(completed_at__gt=timezone.now() - timedelta(days=1))[:MOST_COUNTED]

@@ -8,10 +8,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from dashboard import access
-from dashboard.pages.cards import ENDED, cards_of
+from dashboard.pages.cards import cards_of
 from dashboard.pages.page import show
 from dashboard.pages.spec_fragments import newest_finished
 from workers.models import Worker
+from workers.models.worker import IS_FINAL
 from workers.states import WorkerStatus
 
 PAGE = 25
@@ -34,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _filtered(status: str, project: str) -> QuerySet[Worker]:
-    found = Worker.objects.filter(ENDED).select_related("project", "node")
+    found = Worker.objects.filter(IS_FINAL).select_related("project", "node")
     if status in dict(STATUSES):
         found = found.filter(status=status)
     return found.filter(project__name=project) if project else found

@@ -50,7 +50,7 @@ def done(request: HttpRequest, *changed: Fragment, said: str = "", to: str = "wo
         if said:
             messages.success(request, said)
         return redirect(to)
-    partials = [_partial(fragment) for fragment in changed]
+    partials = [fragment.partial() for fragment in changed]
     if said:
         partials.append(toast(said))
     return HttpResponse("\n".join(partials))
@@ -74,14 +74,6 @@ def toast(text: str, tone: str = "success") -> str:
     """A partial that adds a toast to the page."""
     html = render_to_string("_toast.html", {"text": text, "tone": tone}).strip()
     return format_html('<hx-partial hx-target="#toasts" hx-swap="beforeend">{}</hx-partial>', mark_safe(html))
-
-
-def _partial(fragment: Fragment) -> str:
-    return format_html(
-        '<hx-partial hx-target="#{}" hx-swap="outerMorph">{}</hx-partial>',
-        fragment.target,
-        mark_safe(fragment.render()),
-    )
 
 
 def explains_refusals(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.db.models import Count
 
-from dashboard.pages.cards import ENDED, Card, cards_of
+from dashboard.pages.cards import Card, cards_of
 from dashboard.pages.choices import MOST_CHOICES, Choice, Filter, choices, choices_of
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.rows import landing
 from dashboard.pages.timelines import OUTCOME_LOOKS
 from specs.models import Project, Spec
 from workers.models import Worker
+from workers.models.worker import IS_FINAL
 from workers.states import ChunkOutcome, Reason
 
 RUNS_SHOWN = 5
@@ -28,7 +29,7 @@ def spec_head(spec: Spec) -> Fragment:
 
 def spec_work(spec: Spec) -> Fragment:
     """Chunks, past runs and settings of a spec."""
-    ended = Worker.objects.filter(ENDED, spec=spec).exclude(reason=Reason.REQUEUED)
+    ended = Worker.objects.filter(IS_FINAL, spec=spec).exclude(reason=Reason.REQUEUED)
     runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
     context = {"spec": spec, "chunks": _chunks(spec, runs[0] if runs else None), "runs": runs}
     return Fragment(f"spec-{spec.pk}-work", "specs/_work.html", context)
@@ -60,7 +61,7 @@ def project_list() -> Fragment:
 
 def newest_finished() -> Fragment:
     """A mark in the history: which worker ended last."""
-    last = Worker.objects.filter(ENDED).order_by("-completed_at", "-pk").values_list("pk", flat=True).first()
+    last = Worker.objects.filter(IS_FINAL).order_by("-completed_at", "-pk").values_list("pk", flat=True).first()
     return Fragment("newest-finished", "history/_newest.html", {"newest": last or 0})
 
 

@@ -22,7 +22,6 @@ STARTING = Look("Starting", "starting", "mute")
 RUNNING = Look("Running", "running", "accent")
 PAUSED = Look("Paused", "paused", "info")
 ATTENTION = Look("Needs attention", "attention", "warn")
-QUEUED = Look("Queued", "queued", "mute")
 
 WORKER_LOOKS = {
     WorkerStatus.IDLE: STARTING,

@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @access.looking()
 def index(request: HttpRequest) -> HttpResponse:
     """Slots, cards, queue, and what has just finished."""
-    regions = {fragment.target.replace("-", "_"): fragment for fragment in fragments.workers_page()[2:]}
+    regions = {fragment.target.replace("-", "_"): fragment for fragment in fragments.workers_regions()}
     return show(request, "workers/index.html", {"regions": regions}, section="workers", topic="workers")
 
 

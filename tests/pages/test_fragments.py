@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from dashboard.pages import fragments
+from dashboard.pages import fragments, spec_fragments
 from dashboard.pages.timelines import Axis
 from queue_app import dispatch
 from tests.support import make
@@ -39,32 +39,31 @@ def busy(running):
 
 
 def test_each_region_is_one_element_with_its_id(busy):
-    found = [*fragments.workers_page(), *fragments.worker_page(busy.pk), *fragments.cards([busy.pk])]
+    everywhere = [fragments.nav(), fragments.status_line()]
+    lists = [spec_fragments.spec_list(""), spec_fragments.project_list(), spec_fragments.newest_finished()]
+    spec = [spec_fragments.spec_head(busy.spec), spec_fragments.spec_work(busy.spec)]
+    worker = [*fragments.worker_regions(busy), *fragments.cards([busy.pk])]
+    found = [*everywhere, *fragments.workers_regions(), *worker, *lists, *spec]
     for fragment in found:
         html = fragment.render()
         assert re.match(rf'<[a-z]+[^>]*\sid="{fragment.target}"', html), fragment.target
         assert html == html.strip()
         assert html.endswith(">")
         assert html.count(f'id="{fragment.target}"') == 1
-    assert len({fragment.target for fragment in found}) == len(found) - 2  # nav and status line are on both pages
+    assert len({fragment.target for fragment in found}) == len(found)
 
 
 def test_ids_are_unique_on_the_page(viewer, busy):
-    for path in ("/workers", f"/workers/{busy.pk}", f"/specs/{busy.spec_id}"):
+    for path in ("/workers", f"/workers/{busy.pk}", "/specs", f"/specs/{busy.spec_id}", "/projects", "/history"):
         ids = re.findall(r'\sid="([^"]+)"', viewer.get(path).content.decode())
         assert len(ids) == len(set(ids)), path
 
 
 def test_a_region_looks_the_same_to_everybody(viewer, operator, busy):
-    for fragment in fragments.workers_page():
-        if fragment.target in ("nav-workers", "queue", "worker-controls"):
-            html = fragment.render()
-            assert html in viewer.get("/workers").content.decode()
-            assert html in operator.get("/workers").content.decode()
-
-
-def test_a_worker_that_does_not_exist_has_no_regions(db):
-    assert [fragment.target for fragment in fragments.worker_page(4711)] == ["nav-workers", "status-line"]
+    for fragment in (fragments.nav(), fragments.queue_panel(), fragments.controls()):
+        html = fragment.render()
+        assert html in viewer.get("/workers").content.decode()
+        assert html in operator.get("/workers").content.decode()
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(FOLDER).as_posix())
