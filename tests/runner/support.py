@@ -118,10 +118,17 @@ class Launcher:
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            self.connect(self.path).send(op="ping")
+            connection = Connection(self.path)
         except OSError:
             return False
-        return True
+        try:
+            connection.send(op="ping")
+            reply = connection.receive()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return reply is not None and reply["pid"] == self.process.pid  # not the last gasp of the one before
 
     def connect(self, path: Path) -> Connection:
         connection = Connection(path)

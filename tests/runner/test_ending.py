@@ -112,8 +112,9 @@ def test_quit_interrupts_tells_and_removes_the_socket(owner: Owner, token: Token
     owner.until("ended")
     assert owner.connection.closed()
     assert token.processes() == []
-    wait_until(lambda: not psutil.pid_exists(run.pid), "the end of the runner")
+    assert run.id not in run.launcher.ask(op="ping")["runs"]
     assert not run.path.exists()
+    assert not (run.directory / "runner.json").exists()
 
 
 def test_term_ends_a_runner_like_quit(owner: Owner, token: Token, run: Run) -> None:

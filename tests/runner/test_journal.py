@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 def journal(path: Path) -> Iterator[Journal]:
     journal = Journal(path)
     yield journal
-    journal.close()
+    journal.finish()
 
 
 def test_entries_are_numbered_and_dated(journal: Journal, path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_torn_last_line_is_left_out_and_numbering_goes_on(journal: Journal, pa
     again = Journal(path)
     assert [entry["n"] for entry in again.recover()] == [1, 2]
     again.append("ready")
-    again.close()
+    again.finish()
     assert [(entry["n"], entry["kind"]) for entry in read(path)] == [(1, "ready"), (2, "attached"), (3, "ready")]
     assert path.read_bytes().endswith(b'"ready"}\n')
 
@@ -80,7 +80,7 @@ def test_any_entry_is_found_by_its_number(journal: Journal) -> None:
     again = Journal(journal.path)
     again.recover()
     assert [again.offset_of(number) for number in range(1, count + 1)] == offsets
-    again.close()
+    again.finish()
 
 
 def test_blocks_are_whole_lines_whatever_their_size(journal: Journal) -> None:

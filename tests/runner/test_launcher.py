@@ -270,7 +270,7 @@ def test_a_runner_that_nobody_comes_for_ends(directory: Path) -> None:
         time.sleep(0.6)
         assert psutil.pid_exists(run.pid)
         (run.workspace / "go").touch()
-        wait_until(lambda: not psutil.pid_exists(run.pid), "the end of the runner")
+        wait_until(lambda: launcher.ask(op="ping")["runs"] == {}, "the end of the run")
         assert [entry["kind"] for entry in read(run.directory / "journal.ndjson")][-2:] == ["finished", "ended"]
         assert request
     finally:

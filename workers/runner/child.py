@@ -1,4 +1,4 @@
-"""From the launcher's fork to a runner: nothing of the launcher may stay open or handled in it."""
+"""From the launcher's fork to a runner, and from one run to the next: nothing of what was before may stay."""
 
 import asyncio
 import logging
@@ -11,23 +11,53 @@ from pathlib import Path
 from typing import NoReturn
 
 from workers.runner.orders import Start
-from workers.runner.process import become_subreaper
+from workers.runner.process import Children, become_subreaper
 from workers.runner.server import Runner
 
 log = logging.getLogger("specyard.runner")
 
 # An order is a few paths.
 ORDER_LIMIT = 64 * 1024
+# Runs that one process carries out, one after the other; whatever they cost it in memory ends with it.
+MOST_RUNS = 200
+DONE = b"."
+
+Order = tuple[Start, socket.socket]
 
 
-Obtained = tuple[Start, socket.socket]
+class RunnerProcess:
+    """The launcher's side of a process that carries out runs, one after the other.
 
-
-def become_runner(let_go: Callable[[], None], obtain: Callable[[], Obtained | None]) -> NoReturn:
-    """Be a runner until its end, then exit.
-
-    `let_go` closes what the launcher had open; `obtain` gives the order and its listening socket, or None for none.
+    A new one waits for its first order unless it gets it right away. It ends by itself after a run that may have left
+    something in it, and when the launcher's end of its channel is closed.
     """
+
+    def __init__(self, let_go: Callable[[], None], first: Order | None = None) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.channel.close()
+            _become_runner(let_go, theirs, first)
+        theirs.close()
+
+    def has_ended(self) -> bool:
+        """Whether the process died; it is reaped then."""
+        return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+
+    def is_done(self) -> bool:
+        """Whether its run is over and has left nothing: it waits for the next order. True once per run."""
+        try:
+            return self.channel.recv(1, socket.MSG_DONTWAIT) == DONE
+        except OSError:
+            return False
+
+    def give(self, order: Start, listener: socket.socket) -> None:
+        """Make it the runner of this order. Raises OSError when it is not there any more."""
+        socket.send_fds(self.channel, [order.model_dump_json().encode()], [listener.fileno()])
+
+
+def _become_runner(let_go: Callable[[], None], channel: socket.socket, first: Order | None) -> NoReturn:
+    """Be a runner until its end, then exit. `let_go` closes what the launcher had open."""
     code = 1
     try:
         _reset_signals()
@@ -35,9 +65,7 @@ def become_runner(let_go: Callable[[], None], obtain: Callable[[], Obtained | No
         os.setsid()
         become_subreaper()
         with asyncio.Runner() as loop:
-            loop.get_loop()
-            if (obtained := obtain()) is not None:
-                loop.run(_serve(*obtained))
+            loop.run(_live(channel, first))
         code = 0
     except BaseException:  # noqa: BLE001  this is the end of the process, and it must never return into the launcher
         traceback.print_exc()
@@ -45,41 +73,79 @@ def become_runner(let_go: Callable[[], None], obtain: Callable[[], Obtained | No
         os._exit(code)
 
 
-async def _serve(order: Start, listener: socket.socket) -> None:
-    directory = Path(order.directory)
-    _redirect(directory / "runner.log")
-    runner = Runner(listener, run=order.run, directory=directory, socket_path=order.socket, worker=order.worker)
-    await runner.serve()
+async def _live(channel: socket.socket, first: Order | None) -> None:
+    await _Life(channel).run(first)
 
 
-class Spare:
-    """A runner that is forked already and waits for its order, so that a start need not wait for a fork.
+class _Life:
+    """A runner process between its fork and its end."""
 
-    It ends by itself when the launcher's end of its channel is closed.
-    """
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.children = Children()
+        self.runner: Runner | None = None
+        self.runs = 0
+        self.is_free = True  # for another run
+        self.is_ending = False
+        self._waiting: asyncio.Future[None] | None = None
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
 
-    def __init__(self, let_go: Callable[[], None]) -> None:
-        self.channel, theirs = socket.socketpair()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self.channel.close()
-            become_runner(let_go, lambda: _wait_for_order(theirs))
-        theirs.close()
+    async def run(self, order: Order | None) -> None:
+        """Carry out one order after the other."""
+        while self.is_free and not self.is_ending and (order := order or await self._next_order()):
+            await self._carry_out(*order)
+            order = None
 
-    def has_ended(self) -> bool:
-        """Whether it died; it is reaped then."""
-        return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+    async def _carry_out(self, order: Start, listener: socket.socket) -> None:
+        directory = Path(order.directory)
+        _redirect(directory / "runner.log")
+        self.runs += 1
+        self.is_free = False
+        self.runner = Runner(
+            listener,
+            run=order.run,
+            directory=directory,
+            socket_path=order.socket,
+            worker=order.worker,
+            children=self.children,
+            on_end=self._run_is_over,
+        )
+        await self.runner.serve()
+        self.runner = None
 
-    def give(self, order: Start, listener: socket.socket) -> None:
-        """Make it the runner of this order. Raises OSError when it is not there any more."""
-        with self.channel:
-            socket.send_fds(self.channel, [order.model_dump_json().encode()], [listener.fileno()])
+    def _run_is_over(self, leaves_nothing: bool) -> None:
+        """Tell the launcher that this process is free again, if it is."""
+        if not leaves_nothing or self.is_ending or self.runs >= MOST_RUNS:
+            return
+        try:
+            self.channel.send(DONE)
+        except OSError:
+            return  # the launcher is gone
+        self.is_free = True
 
+    async def _next_order(self) -> Order | None:
+        """Wait for an order; None when there will be none any more."""
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        loop.add_reader(self.channel, self._stop_waiting)
+        await self._waiting
+        loop.remove_reader(self.channel)
+        if self.is_ending:
+            return None
+        data, descriptors, _, _ = socket.recv_fds(self.channel, ORDER_LIMIT, 1)
+        return (Start.model_validate_json(data), socket.socket(fileno=descriptors[0])) if data else None
 
-def _wait_for_order(channel: socket.socket) -> Obtained | None:
-    with channel:
-        data, descriptors, _, _ = socket.recv_fds(channel, ORDER_LIMIT, 1)
-    return (Start.model_validate_json(data), socket.socket(fileno=descriptors[0])) if data else None
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _end(self) -> None:
+        """A signal asks it to end."""
+        self.is_ending = True
+        if self.runner is not None:
+            self.runner.quit()
+        self._stop_waiting()
 
 
 def _reset_signals() -> None:

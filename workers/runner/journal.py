@@ -162,5 +162,9 @@ class Journal:
         """Have the disk hold what is written. May take long; safe to call from a thread."""
         os.fsync(self.fd)
 
-    def close(self) -> None:
-        os.close(self.fd)
+    def finish(self) -> None:
+        """Have the disk hold all of it, and close it. May take long; safe to call from a thread."""
+        try:
+            os.fsync(self.fd)
+        finally:
+            os.close(self.fd)

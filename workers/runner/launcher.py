@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.runner import cleanup
-from workers.runner.child import Spare, become_runner
+from workers.runner.child import RunnerProcess
 from workers.runner.executors import registry
 from workers.runner.orders import Destroy, Order, Ping, Quit, Start, parse
 from workers.runner.process import (
@@ -33,8 +33,13 @@ log = logging.getLogger("specyard.launcher")
 LINE_LIMIT = 64 * 1024
 # How long a destroy may take before it says that something is left.
 DESTROY_LIMIT = 8.0
-# Seconds of quiet before the spare runner is replaced: not while the one that took its place is beginning.
+# Seconds of quiet before a spare runner is forked: not while the one that took its place is beginning.
 REFILL_DELAY = 0.01
+# Seconds of quiet after which one spare runner is enough, and how many are kept until then.
+TRIM_DELAY = 2.0
+MOST_SPARES = 8
+# Runs that ended by themselves and left nothing: so many are remembered, so that nobody looks for their traces.
+RUNS_REMEMBERED = 1000
 
 
 class Overtaken(Exception):
@@ -42,14 +47,18 @@ class Overtaken(Exception):
 
 
 class Launched:
-    """A runner that lives. `ours` tells whether it is our child or the child of a launcher before us."""
+    """A runner that lives: our child, with its process, or the child of a launcher before us."""
 
-    def __init__(self, pid: int, directory: str, *, ours: bool) -> None:
+    def __init__(self, pid: int, directory: str, process: RunnerProcess | None = None) -> None:
         self.pid = pid
         self.directory = directory
-        self.ours = ours
+        self.process = process
         self.created = created(pid) or 0.0
-        self.watch = -1 if ours or not ON_LINUX else os.pidfd_open(pid)
+        self.watch = -1 if process or not ON_LINUX else os.pidfd_open(pid)
+
+    @property
+    def ours(self) -> bool:
+        return self.process is not None
 
 
 class Launcher:
@@ -63,8 +72,9 @@ class Launcher:
         self._listener = listen(path)
         self._wake_in, self._wake_out = socket.socketpair()
         self._connections: dict[socket.socket, bytearray] = {}
-        self._spare: Spare | None = None
+        self._spares: list[RunnerProcess] = []
         self._wants_spare = True
+        self._ended: dict[str, None] = {}  # runs that are over and have left nothing, the latest last
         self._over = False
         self._changed = False  # whether the register of runs is to be written
 
@@ -79,15 +89,15 @@ class Launcher:
         gc.freeze()  # what is here already is shared with every runner, not copied by its collector
         log.info("launcher %d listens on %s", os.getpid(), self.path)
         while not self._over:
-            events = self._selector.select(REFILL_DELAY if self._wants_spare else None)
+            events = self._selector.select(self._patience())
             for key, _ in events:
                 self._try(partial(key.data, key.fileobj))
             if self._changed:
                 self._try(self._remember)
             if not events:
-                self._try(self._refill)
-        if self._spare:
-            self._spare.channel.close()
+                self._try(self._settle_spares)
+        for spare in self._spares:
+            spare.channel.close()
         self._listener.close()
         Path(self.path).unlink(missing_ok=True)
 
@@ -181,32 +191,44 @@ class Launcher:
         self._bury()
         known = self.runs.get(request.run) or self._adopt(request.run, request.directory)
         if known is None:
-            known = self.runs[request.run] = Launched(self._runner_for(request), request.directory, ours=True)
+            process = self._runner_for(request)
+            known = self.runs[request.run] = Launched(process.pid, request.directory, process)
+            self._ended.pop(request.run, None)
             self._changed = True
             log.info("run %s: runner %d started", request.run, known.pid)
         return {"pid": known.pid, "created": known.created}
 
-    def _runner_for(self, order: Start) -> int:
-        """A runner that has this order: the spare one, else a new fork. Gives its pid."""
+    def _runner_for(self, order: Start) -> RunnerProcess:
+        """A runner that has this order: a spare one, else a new fork."""
         Path(order.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wants_spare = True
         with listen(order.socket) as listener:
-            if self._spare is not None:
-                spare, self._spare = self._spare, None
+            while self._spares:
+                spare = self._spares.pop()
                 try:
                     spare.give(order, listener)
-                    return spare.pid
+                    return spare
                 except OSError as error:
                     log.warning("the spare runner %d is gone: %s", spare.pid, error)
-            pid = os.fork()
-            if pid == 0:
-                become_runner(self._let_go, lambda: (order, listener))
-        return pid
+                    spare.channel.close()
+            return RunnerProcess(self._let_go, (order, listener))
 
-    def _refill(self) -> None:
-        """Fork the next spare runner. Where that fails it is not tried again before the next start."""
+    def _patience(self) -> float | None:
+        """How long to wait for something to do before the spares are seen to."""
+        if not self._spares:
+            return REFILL_DELAY if self._wants_spare else None
+        return TRIM_DELAY if len(self._spares) > 1 else None
+
+    def _settle_spares(self) -> None:
+        """All is quiet: have one spare runner. Where its fork fails it is not tried again before the next start."""
         self._wants_spare = False
-        self._spare = Spare(self._let_go)
+        if not self._spares:
+            self._spares.append(RunnerProcess(self._let_go))
+        self._keep_spares(1)
+
+    def _keep_spares(self, count: int) -> None:
+        while len(self._spares) > count:
+            self._spares.pop(0).channel.close()  # it ends by that
 
     def _let_go(self) -> None:
         """In the forked child: close everything that is the launcher's."""
@@ -216,12 +238,17 @@ class Launcher:
         for run in self.runs.values():
             if run.watch >= 0:
                 os.close(run.watch)
-        if self._spare:
-            self._spare.channel.close()
+            if run.process:
+                run.process.channel.close()
+        for spare in self._spares:
+            spare.channel.close()
 
     def _destroy(self, request: Destroy) -> list[int]:
         deadline = time.monotonic() + DESTROY_LIMIT
+        self._take_back()
         run = self.runs.get(request.run)
+        if run is None and request.run in self._ended:
+            return []
         directory = request.directory or (run.directory if run else "")
         if request.epoch is not None:
             self._check_epoch(request.epoch, directory, run.pid if run else 0)
@@ -261,17 +288,35 @@ class Launcher:
 
     def _bury(self) -> None:
         """Take note of runners that ended, and end at once what they left."""
+        self._take_back()
         for name, run in list(self.runs.items()):
             if self._has_ended(run):
                 self._forget(name, run)
-        if self._spare and self._spare.has_ended():
-            self._spare = None
-        known = [run.pid for run in self.runs.values() if run.ours]
-        if self._spare:
-            known.append(self._spare.pid)
+        self._spares = [spare for spare in self._spares if not self._is_gone(spare)]
+        known = [run.pid for run in self.runs.values() if run.ours] + [spare.pid for spare in self._spares]
         killed = cleanup.end_strays(known, self._soon())
         if killed:
             log.warning("ended strays %s", killed)
+
+    def _take_back(self) -> None:
+        """Runners whose runs are over, with nothing left of them, are spare ones again."""
+        for name, run in list(self.runs.items()):
+            if run.process and run.process.is_done():
+                del self.runs[name]
+                self._changed = True
+                self._spares.append(run.process)
+                self._ended[name] = None
+                log.info("run %s: over, runner %d is spare", name, run.pid)
+        while len(self._ended) > RUNS_REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        self._keep_spares(MOST_SPARES)
+
+    @staticmethod
+    def _is_gone(spare: RunnerProcess) -> bool:
+        ended = spare.has_ended()
+        if ended:
+            spare.channel.close()
+        return ended
 
     def _has_ended(self, run: Launched) -> bool:
         if not run.ours:
@@ -291,6 +336,8 @@ class Launcher:
         if run.watch >= 0:
             self._selector.unregister(run.watch)
             os.close(run.watch)
+        if run.process:
+            run.process.channel.close()
         if not (run.ours and ON_LINUX):
             killed = cleanup.end_marked(name, run.directory, self._soon())
             log.info("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
@@ -316,7 +363,7 @@ class Launcher:
         if found is None or found.get("run") != name:
             return None
         try:
-            run = self.runs[name] = Launched(found["pid"], directory, ours=False)
+            run = self.runs[name] = Launched(found["pid"], directory)
         except OSError:
             return None  # it ended this moment
         if run.watch >= 0:

@@ -52,6 +52,7 @@ class Request:
     def __init__(self, message: Work, around: Surroundings) -> None:
         self.id = message.request
         self.message = message
+        self.leaves_nothing = True  # in this process: it may carry out another run
         self._around = around
         self._loop = asyncio.get_running_loop()
         self._ending: asyncio.Future[Result] = self._loop.create_future()
@@ -94,6 +95,7 @@ class Request:
             result = await self._supervise()
         except Exception as error:
             log.exception("request %s", self.id)
+            self.leaves_nothing = False
             await self._around.mode.kill()
             result = Result(Outcome.FAILED, Reason.INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}")
         self._wall.pause()
@@ -119,6 +121,7 @@ class Request:
             await asyncio.wait({work}, timeout=self.message.grace)
             if not work.done():
                 log.error("the executor of request %s does not end", self.id)
+                self.leaves_nothing = False
             return dataclasses.replace(self._ending.result(), exit_code=self._exit_code())
         result = work.result()
         if not self._around.may_run.is_set():
@@ -151,6 +154,7 @@ class Request:
         if message.findings:
             self._write_findings(message.findings)
         executor = registry()[message.executor]
+        self.leaves_nothing = executor.leaves_nothing
         params = executor.Params.model_validate(message.params)
         return await executor().execute(self._context(message.findings), params)
 

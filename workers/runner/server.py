@@ -1,13 +1,11 @@
 """The runner: owns everything that one worker starts, obeys the highest epoch, and tells its journal."""
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +43,25 @@ SYNC_DELAY = 0.05
 class Runner:
     """One run. `serve()` returns when it is over and nothing of it is left."""
 
-    def __init__(self, listener: socket.socket, *, run: str, directory: Path, socket_path: str, worker: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        run: str,
+        directory: Path,
+        socket_path: str,
+        worker: int,
+        children: Children,
+        on_end: Callable[[bool], None],
+    ) -> None:
+        """`on_end` hears whether the run has left nothing in this process either, before clients hear of the end."""
         self.worker = worker
+        self._on_end = on_end
         self._run = run
         self._listener = listener
         self._socket_path = socket_path
         self._journal = Journal(directory / "journal.ndjson")
         self._journal.on_append = self._appended
-        children = Children()
         mark = marker(run, str(directory))
         self._mode = Direct(tree_of(os.getpid(), mark), children)
         self._around = Surroundings(self._journal, self._mode, children, directory, mark, may_run=asyncio.Event())
@@ -64,15 +73,14 @@ class Runner:
         self._freezing: asyncio.Task[None] | None = None
         self._syncing: asyncio.TimerHandle | None = None
         self._finished: set[str] = set()
+        self._leaves_nothing = self._mode.exact
         self._quitting = False
         self._over = asyncio.Event()
         self._quiet_since = time.monotonic()
 
     async def serve(self) -> None:
-        """Serve until `quit`, a signal, or long idleness."""
+        """Serve until `quit` or long idleness."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._quit)
         write_json(self._around.directory / "runner.json", self._identity())
         self._recover()
         self._journal.append("ready", pid=os.getpid())
@@ -82,10 +90,8 @@ class Runner:
         ticking.cancel()
         server.close()
         await self._close_clients()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._socket_path)
         await asyncio.gather(ticking, *self._tasks, return_exceptions=True)
-        self._journal.close()
+        loop.run_in_executor(None, self._journal.finish)
 
     def _identity(self) -> dict[str, Any]:
         pid = os.getpid()
@@ -162,7 +168,7 @@ class Runner:
             case Interrupt():
                 self._interrupt(message.reason)
             case Quit():
-                self._quit()
+                self.quit()
             case Prepare() | Execute() | Review():
                 self._accept(client, message)
 
@@ -181,6 +187,7 @@ class Runner:
 
     async def _perform(self, request: Request) -> None:
         await request.perform()
+        self._leaves_nothing &= request.leaves_nothing
         self._finished.add(request.id)
         self._request = None
         self._quiet_since = time.monotonic()
@@ -199,7 +206,8 @@ class Runner:
             self._freezing.cancel()  # it would stop again what is about to end
             self._freezing = self._spawn(self._freeze())
 
-    def _quit(self) -> None:
+    def quit(self) -> None:
+        """End what runs, then the run."""
         if not self._quitting:
             self._quitting = True
             self._spawn(self._end())
@@ -209,10 +217,12 @@ class Runner:
             self._interrupt("stop")
             await asyncio.sleep(0.005)
         await self._mode.kill()
+        for path in (self._around.directory / "runner.json", Path(self._socket_path)):
+            path.unlink(missing_ok=True)  # this process is nobody's any more
+        self._on_end(self._leaves_nothing)
         self._journal.append("ended")
         if self._syncing is not None:
             self._syncing.cancel()
-        self._journal.sync()
         self._over.set()
 
     # Pausing
@@ -270,4 +280,4 @@ class Runner:
                     client.close()
             if not self._clients and self._request is None and now - self._quiet_since > IDLE_LIMIT:
                 log.info("nobody has come for %g s", IDLE_LIMIT)
-                self._quit()
+                self.quit()

@@ -67,6 +67,7 @@ class Executor(ABC):
     can_freeze: ClassVar[bool] = True  # stopping its processes is a pause that it survives
     can_answer: ClassVar[bool] = False  # it may ask a person and wait for the answer
     keeps_session: ClassVar[bool] = False  # it stays warm between the chunks of a worker
+    leaves_nothing: ClassVar[bool] = False  # in the runner's own process, which may then carry out another run
 
     @abstractmethod
     async def execute(self, context: Context, params: Any) -> Result:

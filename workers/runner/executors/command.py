@@ -29,6 +29,7 @@ class Command(Executor):
 
     name = "command"
     Params = Params
+    leaves_nothing = True
 
     async def execute(self, context: Context, params: Any) -> Result:
         return await shell(context, params.run)
