@@ -121,6 +121,18 @@ class Card:
         return ", ".join(f"{number} {names.get(kind, kind)}" for kind, number in counted.items()) or "no chunks"
 
     @property
+    def reason(self) -> str:
+        """Why it ended, naming the chunks that failed or who stopped it; empty when it completed."""
+        failed = [(ordinal, title) for ordinal, title, outcome in self.plan if outcome == ChunkOutcome.FAILED]
+        if self.worker.status == WorkerStatus.STOPPED and self.worker.error:
+            return self.worker.error.removesuffix(".")  # says who
+        if self.worker.reason not in (Reason.CHUNK_FAILED, Reason.CHUNKS_FAILED) or not failed:
+            return Reason(self.worker.reason).label if self.worker.reason else ""
+        if len(failed) == 1:
+            return "Chunk {} failed: {}".format(*failed[0])
+        return f"{len(failed)} chunks failed: {', '.join(title for _, title in failed)}"
+
+    @property
     def step_tone(self) -> str:
         return {"paused": "info", "starting": "mute"}.get(self.look.icon, "accent")
 

@@ -9,9 +9,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
-from dashboard.pages import spec_fragments
+from dashboard.pages import fragments, spec_fragments
 from dashboard.pages.choices import Filter
-from dashboard.pages.page import explains_refusals, go, show
+from dashboard.pages.page import done, explains_refusals, go, show
 from queue_app import dispatch
 from specs import editing, limits
 from specs.errors import SpecInvalid
@@ -78,10 +78,13 @@ def run_all(request: HttpRequest, pk: int) -> HttpResponse:
 @access.acting()
 @explains_refusals
 def run_in_background(request: HttpRequest, pk: int) -> HttpResponse:
-    """Run the spec, or let it wait, and go back to the workers."""
+    """Run the spec, or let it wait, and go back to the workers; with `stay`, stay in the list of specs."""
     spec = access.get_spec(request.user, pk)
     result = dispatch.enqueue(spec, by=request.user.get_username())
-    messages.success(request, f"{spec.title} {'runs' if isinstance(result, Worker) else 'waits in the queue'}")
+    said = f"{spec.title} {'runs' if isinstance(result, Worker) else 'waits in the queue'}"
+    if request.POST.get("stay"):
+        return done(request, *spec_fragments.spec_rows([pk]), fragments.nav(), said=said, to="specs")
+    messages.success(request, said)
     return go(request, reverse("workers"))
 
 

@@ -1,6 +1,7 @@
 """What the scripts of the pages do, in a real browser."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -192,6 +193,21 @@ async def test_a_row_is_moved_past_a_strip(queue):
         await queue.keyboard.press("Space")
     await expect(list_of(queue)).to_have_text(["Gamma", "Alpha", "Removed Beta", "Delta"])
     assert await stored() == ["Gamma", "Alpha", "Delta"]
+
+
+async def test_run_in_background_in_the_list_of_specs_shows_in_place_what_became_of_it(visit):
+    await in_database(make.node)
+    spec = await in_database(make.spec, title="Tidy the attic")
+    page = await visit("/specs")
+    button = page.get_by_role("button", name="Run in Background")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"#spec-{spec.pk} .state")).to_contain_text("runs it")
+    await expect(button).to_be_disabled()
+    await expect(page.locator("#nav-workers")).to_contain_text("(1)")
+    await expect(page.locator("#toasts")).to_contain_text("Tidy the attic runs")
+    await page.keyboard.press("Shift+Tab")
+    await expect(page.get_by_role("link", name=re.compile(r"^\d+$"))).to_be_focused()  # the worker, beside the button
 
 
 async def test_a_viewer_cannot_grab_and_sees_no_controls(visit):

@@ -7,7 +7,7 @@ import pytest
 from dashboard.pages import history
 from tests.support import make
 from workers.models import Worker
-from workers.states import WorkerStatus
+from workers.states import ChunkOutcome, Reason, WorkerStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -84,3 +84,24 @@ def test_a_strange_filter_is_answered(viewer, finished, query):
 def test_active_workers_are_not_history(viewer, running):
     assert shown(viewer)[0] == []
     assert "Nothing has finished yet" in viewer.get("/history").content.decode()
+
+
+@pytest.mark.parametrize(
+    "reason, failed, text",
+    [
+        (Reason.CHUNK_FAILED, [2], "Chunk 2 failed: Chunk 2"),
+        (Reason.CHUNKS_FAILED, [1, 3], "2 chunks failed: Chunk 1, Chunk 3"),
+        (Reason.CHUNK_FAILED, [], "A chunk failed"),  # its row was never written
+        (Reason.NODE_LOST, [], "The node was lost"),
+    ],
+)
+def test_a_row_names_the_chunks_that_failed(viewer, node, reason, failed, text):
+    worker = make.worker("true", "true", "true")
+    worker.chunks.filter(ordinal__in=failed).update(outcome=ChunkOutcome.FAILED)
+    worker.fail(reason, "exit code 1")
+    assert f">{text}</td>" in viewer.get("/history").content.decode()
+
+
+def test_a_row_names_who_stopped_it(viewer, node):
+    make.worker().request_stop("ines")
+    assert ">Stopped by ines</td>" in viewer.get("/history").content.decode()

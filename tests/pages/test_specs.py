@@ -1,8 +1,11 @@
 """Specs: reading, running, writing, deleting."""
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from queue_app.models import Yard
 from specs import limits
 from specs.models import Spec
 from tests.support import make
@@ -43,6 +46,17 @@ def test_run_in_background_leads_back_to_the_workers(act, operator, node):
     assert act("post", f"/specs/{spec.pk}/background-run")["HX-Redirect"] == "/workers"
     assert Worker.objects.filter(spec=spec).exists()
     assert "Six times runs" in operator.get("/workers").content.decode()
+
+
+@pytest.mark.parametrize("slot, state", [(False, "In the queue"), (True, "runs it")])
+def test_run_in_background_in_the_list_stays_there_and_shows_what_became_of_it(act, full_yard, slot, state):
+    Yard.objects.update(limit=1 + slot)
+    spec = make.spec()
+    reply = act("post", f"/specs/{spec.pk}/background-run", {"stay": "1"})
+    assert "HX-Redirect" not in reply
+    row = re.search(rf'<li[^>]* id="spec-{spec.pk}".*?</li>', reply.content.decode(), re.DOTALL)[0]
+    assert state in row
+    assert " disabled" in row
 
 
 @pytest.mark.parametrize("address", ["run", "background-run"])
