@@ -20,7 +20,6 @@ from workers.models.worker import IS_ACTIVE
 from workers.states import EventKind, Reason, WorkerStatus
 
 PRIORITY_LOWEST, PRIORITY_HIGHEST = -100, 100
-LOOK_AHEAD = 2  # entries read beyond the free slots; doubled while blocked ones stand in the way
 
 
 def enqueue(
@@ -37,7 +36,7 @@ def enqueue(
     Gives the worker when it started at once, else the entry that waits. Raises AlreadyWaiting, AlreadyRunning,
     NothingToDo or BadValue; then nothing has changed.
     """
-    entry = _add(spec, by, priority, not_before, top, continues)
+    entry = _add(spec, by, timezone.now(), priority=priority, not_before=not_before, top=top, continues=continues)
     fill_slots()
     if WorkerQueue.objects.filter(pk=entry.pk).exists():
         return entry
@@ -46,13 +45,23 @@ def enqueue(
 
 @unit_of_work
 def _add(
-    spec: Spec, by: str, priority: int | None, not_before: datetime | None, top: bool, continues: Worker | None
+    spec: Spec,
+    by: str,
+    at: datetime,
+    *,
+    priority: int | None = None,
+    not_before: datetime | None = None,
+    top: bool = False,
+    continues: Worker | None = None,
 ) -> WorkerQueue:
+    """Add an entry. One that was added by the same call is given again: the answer to its commit was lost."""
     Yard.locked()
     fresh = Spec.objects.select_for_update().get(pk=spec.pk)
     priority = fresh.priority if priority is None else priority
     check_priority(priority)
-    if WorkerQueue.objects.filter(spec=fresh, lane=0).exists():
+    if waiting := WorkerQueue.objects.filter(spec=fresh, lane=0).first():
+        if (waiting.added_at, waiting.added_by) == (at, by):
+            return waiting
         raise AlreadyWaiting
     active = Worker.objects.filter(IS_ACTIVE, spec=fresh, lane=0)
     if active.exclude(reason=Reason.REQUEUED).exists():
@@ -66,6 +75,7 @@ def _add(
         not_before=not_before,
         continues=continues,
         added_by=by,
+        added_at=at,
     )
     emit(EventKind.QUEUE_UPDATED, action="added", entry=entry.pk, spec=fresh.pk, by=by)
     return entry
@@ -252,7 +262,7 @@ def requeue(worker: Worker, by: str) -> None:
     if worker.spec is None:
         raise NothingToDo
     worker.request_stop(by, Reason.REQUEUED)
-    _add(worker.spec, by, None, None, False, worker)
+    _add(worker.spec, by, timezone.now(), continues=worker)
     after_commit(fill_slots)
 
 
@@ -280,23 +290,27 @@ def _fill_slots() -> list[Worker]:
     for entry in _in_order(situation):
         if why(entry, situation) is None:
             started.append(_start(entry, situation))
-        if situation.full:
+        if situation.closed:
             break
     return started
 
 
 def _in_order(situation: Situation) -> Iterator[WorkerQueue]:
-    """The entries in order, read in growing batches; none while nothing can start."""
-    if situation.full or situation.paused:
+    """The entries in order, as many as there are free slots, then more while blocked ones stand in the way.
+
+    Of those many, what could not start anyhow stays unread. None while nothing can start.
+    """
+    if situation.closed:
         return
     entries = WorkerQueue.objects.select_related("spec__project")
-    behind, size = Q(), situation.limit - len(situation.slots) + LOOK_AHEAD
-    while batch := list(entries.filter(behind)[:size]):
-        situation.learn(batch)
+    size = situation.limit - len(situation.slots)
+    batch = list(entries[:size])
+    while batch:
         yield from batch
         last = batch[-1]
         behind = Q(priority__lt=last.priority) | Q(priority=last.priority, rank__gt=last.rank)
         size *= 2
+        batch = list(entries.filter(behind).exclude(situation.hopeless())[:size])
 
 
 def _start(entry: WorkerQueue, situation: Situation) -> Worker:

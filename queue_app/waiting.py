@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from django.db.models import Q, prefetch_related_objects
+
 from queue_app.models import WorkerQueue, Yard
-from specs.models import Chunk
+from specs.models import Chunk, Project
 from workers.models import Node, Worker
 from workers.models.worker import IS_ACTIVE
 from workers.states import NodeStatus
@@ -63,13 +65,35 @@ class Situation:
         )
 
     def learn(self, entries: list[WorkerQueue]) -> None:
-        """Read what the specs of these entries need, in one query."""
+        """Read what the specs of these entries need, in one query. Otherwise it is read for each when it is needed."""
         unknown = {entry.spec_id for entry in entries} - self.executors.keys()
         needs: dict[int, set[str]] = {spec: set() for spec in unknown}
         rows = Chunk.objects.filter(spec__in=unknown).values_list("spec", "executor").distinct()
         for spec, executor in rows if unknown else ():
             needs[spec].add(executor)
         self.executors.update({spec: frozenset(names) for spec, names in needs.items()})
+
+    def needs(self, entry: WorkerQueue) -> frozenset[str]:
+        """The executors that the spec of the entry needs."""
+        if entry.spec_id not in self.executors:
+            prefetch_related_objects([entry.spec], "chunks")  # whoever starts it needs them too
+            self.executors[entry.spec_id] = frozenset(chunk.executor for chunk in entry.spec.chunks.all())
+        return self.executors[entry.spec_id]
+
+    def hopeless(self) -> Q:
+        """Entries that cannot start now, whatever their place: their time has not come, or their project is full."""
+        limits = Project.objects.filter(max_workers__isnull=False).values_list("pk", "max_workers")
+        full = [pk for pk, limit in limits if limit is not None and self.projects[pk] >= limit]
+        return Q(not_before__gt=self.now) | Q(spec__project__in=full)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing at all can start now."""
+        return self.paused or self.full or not any(map(self.has_room, self.nodes))
+
+    def has_room(self, node: Node) -> bool:
+        """Whether the node may run one more worker."""
+        return node.max_workers is None or self.per_node[node.pk] < node.max_workers
 
     @property
     def full(self) -> bool:
@@ -82,12 +106,9 @@ class Situation:
 
     def node_for(self, entry: WorkerQueue) -> Node | None:
         """The least loaded online node that offers every executor of the spec and has room."""
-        needs = self.executors[entry.spec_id]
+        needs = self.needs(entry)
         able = [
-            node
-            for node in self.nodes
-            if needs <= set(node.capabilities.get("executors", ()))
-            and (node.max_workers is None or self.per_node[node.pk] < node.max_workers)
+            node for node in self.nodes if self.has_room(node) and needs <= set(node.capabilities.get("executors", ()))
         ]
         return min(able, key=lambda node: (self.per_node[node.pk], node.pk), default=None)
 
@@ -102,7 +123,7 @@ class Situation:
 
 
 def why(entry: WorkerQueue, situation: Situation) -> Wait | None:
-    """What keeps the entry from starting, None when it may start. Needs `situation.learn` and the entry's spec."""
+    """What keeps the entry from starting, None when it may start."""
     own = why_itself(entry, situation)
     if own is None and situation.full:
         return Wait(Cause.SLOTS_FULL, f"Slots full ({len(situation.slots)}/{situation.limit})")
@@ -130,5 +151,5 @@ def _no_node(entry: WorkerQueue, situation: Situation) -> str:
     if not situation.nodes:
         return "No node is online"
     offered = {name for node in situation.nodes for name in node.capabilities.get("executors", ())}
-    missing = sorted(situation.executors[entry.spec_id] - offered)
+    missing = sorted(situation.needs(entry) - offered)
     return f"No online node offers {' and '.join(missing)}" if missing else "Every node is at its own limit"

@@ -1,5 +1,6 @@
 """The order of the queue, who may start and why an entry waits."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -201,6 +202,48 @@ def test_blocked_entries_do_not_hide_those_far_behind_them() -> None:
     last = dispatch.enqueue(make.spec(), by="mira")
     dispatch.set_limit(2, by="mira")
     assert Worker.objects.filter(spec=last.spec).exists()
+
+
+def queries(fill: Callable[[], list[Worker]]) -> tuple[int, int]:
+    """(workers started, queries asked)."""
+    with CaptureQueriesContext(connection) as asked:
+        started = fill()
+    return len(started), len(asked)
+
+
+@pytest.mark.parametrize("blocked_by", ["time", "project"])
+def test_looking_past_many_that_cannot_start_costs_little(shut: None, blocked_by: str) -> None:
+    full = make.project(max_workers=1)
+    make.worker(spec=make.spec(project=full))
+    later = timezone.now() + timedelta(hours=1)
+    for _ in range(120):
+        spec = make.spec(project=full) if blocked_by == "project" else make.spec()
+        dispatch.enqueue(spec, by="mira", not_before=later if blocked_by == "time" else None)
+    dispatch._set_limit(2, by="mira")
+    started, asked = queries(dispatch.fill_slots)
+    assert (started, asked < 12) == (0, True)
+    behind = dispatch._add(make.spec(), "mira", timezone.now())
+    started, asked = queries(dispatch.fill_slots)
+    assert (started, asked < 25) == (1, True)
+    assert not WorkerQueue.objects.filter(pk=behind.pk).exists()
+
+
+def test_a_full_machine_is_not_asked_about_each_entry(shut: None, node: Node) -> None:
+    wait(60)
+    Node.objects.filter(pk=node.pk).update(max_workers=0)
+    dispatch._set_limit(50, by="mira")
+    started, asked = queries(dispatch.fill_slots)
+    assert (started, asked < 8) == (0, True)
+
+
+def test_adding_again_after_a_lost_answer_gives_the_same_entry(shut: None) -> None:
+    spec, at = make.spec(), timezone.now()
+    first = dispatch._add(spec, "mira", at)
+    assert dispatch._add(spec, "mira", at) == first
+    assert Event.objects.filter(data__action="added").count() == 1
+    for by, when in (("noor", at), ("mira", timezone.now())):
+        with pytest.raises(AlreadyWaiting):
+            dispatch._add(spec, by, when)
 
 
 def test_without_a_node_nothing_starts(node: Node) -> None:

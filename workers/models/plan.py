@@ -135,7 +135,7 @@ def frozen_plan(spec: Spec, continues: Worker | None) -> list[WorkerChunk]:
             files=chunk.files,
             **_kept(done.get(chunk.key)),
         )
-        for ordinal, chunk in enumerate(spec.chunks.order_by("ordinal"), start=1)
+        for ordinal, chunk in enumerate(spec.chunks.all(), start=1)
     ]
 
 
