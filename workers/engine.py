@@ -6,11 +6,9 @@ out once by a runner, so that an engine which takes over simply goes the same wa
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from workers import workspace
@@ -19,102 +17,30 @@ from workers.errors import (
     Fenced,
     LauncherUnavailable,
     RunnerLost,
-    RunnerRefused,
     StaleTransition,
 )
 from workers.launch import Entry
 from workers.link import GivenUp, RunnerLink, StopRequested
-from workers.models import Attempt, Worker, WorkerChunk, log_path, patience, retrying
+from workers.models import Attempt, Worker, WorkerChunk, log_path, retrying
 from workers.owned import Owned
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
 
 logger = logging.getLogger(__name__)
 
 PREPARE_SECONDS = 1800.0
-MOST_DRIVEN = 64  # workers driven by one process at a time
-DATABASE_PATIENCE = 120.0  # seconds that an engine waits for a database that is being restarted
-DEFECT = "A defect in Specyard ended this worker. The node's log says more."
 
 
 class Draining(Exception):
     """This process shuts down; the work goes on later."""
 
 
-owned = Owned()
-
-
-def run(worker_id: int, epoch: int) -> None:
-    """Claim an accepted worker and drive it to its end. A doubled or late call finds nothing to claim."""
-    with owned.holding(worker_id, epoch) as free, patience(DATABASE_PATIENCE):
-        if free and (worker := Worker.claim(worker_id, epoch)):
-            drive(worker, fresh=True)
-
-
-def adopt(worker_id: int, epoch: int) -> None:
-    """Take a worker over from the owner with `epoch` and drive it to its end."""
-    with owned.holding(worker_id, epoch + 1) as free, patience(DATABASE_PATIENCE):
-        if free and (worker := Worker.adopt(worker_id, epoch)):
-            drive(worker, fresh=False)
-
-
-def begin(worker: Worker) -> None:
-    """Have a worker driven that was accepted for this process, and is claimed by that."""
-    submit(partial(_drive_claimed, worker), worker.pk, worker.epoch)
-
-
-def _drive_claimed(worker: Worker, worker_id: int, epoch: int) -> None:
-    with owned.holding(worker_id, epoch) as free, patience(DATABASE_PATIENCE):
-        if free:
-            drive(worker, fresh=True)
-
-
-pool = ThreadPoolExecutor(MOST_DRIVEN, thread_name_prefix="worker")
-
-
-def submit(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:
-    """Have `run` or `adopt` done in a thread of the pool, whose threads keep their database connections.
-
-    What is driven here, or waits for a thread, already is left as it is.
-    """
-    if owned.expect(worker_id):
-        pool.submit(_in_pool, job, worker_id, epoch)
-
-
-def _in_pool(job: Callable[[int, int], None], worker_id: int, epoch: int) -> None:
-    try:
-        job(worker_id, epoch)
-    except DatabaseError as error:
-        logger.warning("Worker %s could not be taken up, and will be again: %s", worker_id, error)
-    except Exception:
-        logger.exception("Worker %s met a defect that could not be recorded", worker_id)
-
-
-def drive(worker: Worker, *, fresh: bool) -> None:
-    """Drive a worker that this process owns until it has ended or has to be let go."""
-    engine = Engine(worker, fresh=fresh)
-    try:
-        engine.run()
-    except (Fenced, Draining) as letting_go:
-        logger.info("Worker %s is let go: %s", worker.pk, letting_go.__doc__)
-    except StaleTransition as stale:
-        logger.warning("Worker %s is let go: %s", worker.pk, stale)
-    except (LauncherUnavailable, OperationalError, InterfaceError) as error:
-        logger.warning("Worker %s is let go and will be adopted again: %s", worker.pk, error)
-    except RunnerRefused as refused:
-        logger.exception("Worker %s asked its runner for something that it refused", worker.pk)
-        engine.give_up(f"The runner refused a request: {refused}")
-    except Exception:
-        logger.exception("Worker %s met a defect", worker.pk)
-        engine.give_up(DEFECT)
-    finally:
-        engine.hang_up()
-
-
 class Engine(RunnerLink):
     """Drives one worker. One thread."""
 
-    def __init__(self, worker: Worker, *, fresh: bool) -> None:
+    def __init__(self, worker: Worker, owned: Owned, *, fresh: bool) -> None:
+        """`owned` says when this process has to let go."""
         super().__init__(worker, fresh=fresh)
+        self.owned = owned
         self.ear = Ear(worker.pk)
         self.attempt: Attempt | None = None
         self.workspace = workspace.for_worker(worker.project, worker.pk)
@@ -353,9 +279,9 @@ class Engine(RunnerLink):
 
     def heed(self) -> None:
         """Let go when this process has to, and obey what people want."""
-        if owned.superseded.is_set():
+        if self.owned.superseded.is_set():
             raise Fenced
-        if owned.draining.is_set():
+        if self.owned.draining.is_set():
             raise Draining
         if self.ear.due():
             self.obey(self.read_wish())

@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers import engine, launch, publisher
+from workers import driving, launch, publisher
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
@@ -58,14 +58,14 @@ def capabilities() -> dict[str, object]:
 def register(name: str) -> Node:
     """Register this process as the voice of the node. From now on it can be given work."""
     leave_the_past_alone()
-    return Node.register(name, uuid.uuid4().hex, capabilities(), engine.MOST_DRIVEN)
+    return Node.register(name, uuid.uuid4().hex, capabilities(), driving.MOST_DRIVEN)
 
 
 def heartbeat(node: Node) -> bool:
     """Report load and memory, renew the leases of what is driven here. False when another process took over."""
     if not node.heartbeat(load=os.getloadavg()[0], memory=psutil.virtual_memory().percent):
         return False
-    for worker_id, epoch in engine.owned.all().items():
+    for worker_id, epoch in driving.owned.all().items():
         renew(worker_id, epoch)
     end_unwanted_runs(node)
     return True
@@ -105,16 +105,16 @@ def renew(worker_id: int, epoch: int) -> None:
 
 
 def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
-    """What this process should drive and does not: (engine.run or engine.adopt, worker, epoch).
+    """What this process should drive and does not: (driving.run or driving.adopt, worker, epoch).
 
     Nothing, once another process speaks for the node.
     """
     late = timezone.now() - timedelta(seconds=YOUNG_SECONDS)
     mine_to_drive = Worker.objects.filter(IS_ACTIVE, created_at__lte=late, node=node, node__instance=node.instance)
     rows = mine_to_drive.order_by("slot").values_list("pk", "epoch", "status")
-    mine = engine.owned.taken()
+    mine = driving.owned.taken()
     return [
-        (engine.run if status == WorkerStatus.IDLE else engine.adopt, pk, epoch)
+        (driving.run if status == WorkerStatus.IDLE else driving.adopt, pk, epoch)
         for pk, epoch, status in rows
         if pk not in mine
     ]
@@ -124,7 +124,7 @@ def take_up(node: Node) -> int:
     """Have everything driven that `find_work` finds. Gives how many."""
     found = find_work(node)
     for drive, pk, epoch in found:
-        engine.submit(drive, pk, epoch)
+        driving.submit(drive, pk, epoch)
     return len(found)
 
 
@@ -219,22 +219,22 @@ class Caretaker:
             self._next_pruning = now + PRUNE_SECONDS
             prune_events()
             prune_runs()
-        if not engine.owned.draining.is_set():
+        if not driving.owned.draining.is_set():
             take_up(self.node)
             slots_may_be_free.send(Caretaker)
 
     def step_down(self) -> None:
         """Another process speaks for this node: drive nothing more and leave everything as it is."""
         logger.warning("Another process speaks for node %s; this one steps down.", self.name)
-        engine.owned.superseded.set()
+        driving.owned.superseded.set()
         self.fenced.set()
         self._end.set()
         self.superseded()
 
     def drain(self) -> None:
         """Let everything go: runners are interrupted, their chunks go on later, no attempt is charged."""
-        engine.owned.draining.set()
-        engine.owned.wait_until_empty(DRAIN_SECONDS)
+        driving.owned.draining.set()
+        driving.owned.wait_until_empty(DRAIN_SECONDS)
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(DRAIN_SECONDS)  # its next heartbeat would say that the node is here
@@ -261,14 +261,14 @@ def start(name: str, superseded: Callable[[], None]) -> Caretaker:
     """Start the caretaker of this node process; `superseded` is called when another process speaks for the node."""
     caretaker = Caretaker(name, superseded)
     _caretakers.append(caretaker)
-    publisher.drive_here(name, engine.begin)
+    publisher.drive_here(name, driving.begin)
     caretaker.start()
     return caretaker
 
 
 def take_nothing_more() -> None:
     """This process is about to end: engines let go, nothing new is taken up."""
-    engine.owned.draining.set()
+    driving.owned.draining.set()
 
 
 def drain() -> None:

@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from workers import engine
+from workers import driving
 
 
 @shared_task(name="workers.run_worker", ignore_result=True)  # type: ignore[untyped-decorator]
 def run_worker(worker_id: int, epoch: int) -> None:
     """Have the worker claimed and driven. A doubled or late message finds nothing to claim."""
-    engine.submit(engine.run, worker_id, epoch)
+    driving.submit(driving.run, worker_id, epoch)

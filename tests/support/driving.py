@@ -15,7 +15,7 @@ from django.db import connection
 from tests.support import launcher as launchers
 from tests.support import make
 from tests.support.wait import until
-from workers import engine, launch
+from workers import driving, launch
 from workers.models import Attempt, Event, Worker, latest_seq
 from workers.states import AttemptStatus
 
@@ -52,7 +52,7 @@ class Background:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
 
-    def __call__(self, worker: Worker, drive: Drive = engine.run) -> "Future[None]":
+    def __call__(self, worker: Worker, drive: Drive = driving.run) -> "Future[None]":
         """Drive the worker in a thread; the future is done when the engine has let go."""
         return self._pool.submit(self._work, drive, worker.pk, worker.epoch)
 
@@ -77,12 +77,12 @@ class Pool(ThreadPoolExecutor):
 
 
 @pytest.fixture
-def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Owned]:
+def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[driving.Owned]:
     """A process that drives nothing yet; what it drives at the end of a test lets go."""
-    fresh = engine.Owned()
-    monkeypatch.setattr(engine, "owned", fresh)
+    fresh = driving.Owned()
+    monkeypatch.setattr(driving, "owned", fresh)
     with Pool() as pool:
-        monkeypatch.setattr(engine, "pool", pool)
+        monkeypatch.setattr(driving, "pool", pool)
         yield fresh
         fresh.draining.set()
 
@@ -90,14 +90,14 @@ def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Owned]:
 @pytest.fixture
 def background(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
     """Engines in threads; those that a failed test leaves are made to let go."""
-    owned = engine.Owned()
-    monkeypatch.setattr(engine, "owned", owned)
+    owned = driving.Owned()
+    monkeypatch.setattr(driving, "owned", owned)
     with ThreadPoolExecutor() as pool:
         yield Background(pool)
         owned.draining.set()
 
 
-def driven(worker: Worker, drive: Drive = engine.run) -> Worker:
+def driven(worker: Worker, drive: Drive = driving.run) -> Worker:
     """The worker after an engine has driven it, in this thread, until it let go."""
     drive(worker.pk, worker.epoch)
     return now(worker)

@@ -10,7 +10,7 @@ from django.db import OperationalError, connections
 
 from tests.support import make
 from tests.support.driving import attempts, leftovers, now, outcomes
-from workers import engine
+from workers import driving
 from workers.models import Event, Worker
 from workers.models.worker import IS_FINAL
 from workers.states import WorkerStatus
@@ -91,7 +91,7 @@ def drive_to_the_end(worker: Worker) -> None:
         if found is None:
             return
         with suppress(Killed):
-            (engine.run if found.status == WorkerStatus.IDLE else engine.adopt)(found.pk, found.epoch)
+            (driving.run if found.status == WorkerStatus.IDLE else driving.adopt)(found.pk, found.epoch)
 
 
 def check(worker: Worker, directory: Path) -> None:

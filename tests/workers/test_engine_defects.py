@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from tests.support import make, processes
 from tests.support.driving import Background, attempts, driven, leftovers, now, runs_of
 from tests.support.wait import until
-from workers import engine, launch
+from workers import driving, engine, launch
 from workers.models import Attempt, Worker
 from workers.states import Reason, WorkerStatus
 
@@ -46,10 +46,10 @@ def test_without_a_launcher_a_worker_is_let_go_and_goes_on_when_there_is_one(tmp
     worker = accepted("echo once >> log", directory=tmp_path)
     with no_launcher():
         assert driven(worker).status == WorkerStatus.RUNNING
-        assert driven(now(worker), engine.adopt).status == WorkerStatus.RUNNING
-    assert engine.owned.all() == {}
+        assert driven(now(worker), driving.adopt).status == WorkerStatus.RUNNING
+    assert driving.owned.all() == {}
     assert attempts(worker) == []
-    ended = driven(now(worker), engine.adopt)
+    ended = driven(now(worker), driving.adopt)
     assert (ended.status, ended.rescues) == (WorkerStatus.COMPLETED, 0)
     assert processes.lines(tmp_path / "log") == ["once"]
 
@@ -60,7 +60,7 @@ def test_a_worker_does_not_end_before_the_launcher_says_that_nothing_is_left(tmp
     held = driven(worker)
     assert (held.status, held.passed, held.slot is None) == (WorkerStatus.RUNNING, 1, False)
     Path(f"{path}.away").rename(path)
-    ended = driven(held, engine.adopt)
+    ended = driven(held, driving.adopt)
     assert ended.status == WorkerStatus.COMPLETED
     assert processes.lines(tmp_path / "log") == ["once"]
     assert leftovers(worker) == []

@@ -18,7 +18,7 @@ from tests.support.driving import (
     runs_of,
 )
 from tests.support.wait import until
-from workers import engine, launch, link, publisher
+from workers import driving, engine, launch, link, publisher
 from workers.models import Attempt, Worker
 from workers.states import Reason, Wish, WorkerStatus
 
@@ -41,9 +41,9 @@ def left_alone(worker: Worker, background: Background, monkeypatch: pytest.Monke
     done = background(worker)
     run = launch.Run(worker.pk, 1)
     until(lambda: any(entry["kind"] == "started" for entry in run.entries()), what="its runner is at work")
-    engine.owned.superseded.set()
+    driving.owned.superseded.set()
     done.result(10)
-    monkeypatch.setattr(engine, "owned", engine.Owned())
+    monkeypatch.setattr(driving, "owned", driving.Owned())
     return now(worker)
 
 
@@ -60,7 +60,7 @@ def test_a_doubled_message_starts_nothing_twice(background: Background, tmp_path
     worker = accepted(waiting(tmp_path), directory=tmp_path)
     first, second = background(worker), background(worker)
     running_attempt(worker)
-    engine.run(worker.pk, worker.epoch)
+    driving.run(worker.pk, worker.epoch)
     (tmp_path / "gate").touch()
     for done in (first, second):
         done.result(10)
@@ -77,13 +77,13 @@ def test_a_late_message_finds_nothing_to_do(tmp_path: Path) -> None:
 
 def test_a_message_for_another_epoch_starts_nothing(tmp_path: Path) -> None:
     worker = accepted("true", directory=tmp_path)
-    engine.run(worker.pk, worker.epoch + 1)
+    driving.run(worker.pk, worker.epoch + 1)
     assert now(worker).status == WorkerStatus.IDLE
 
 
 def test_a_process_that_is_about_to_end_takes_nothing_up(background: Background, tmp_path: Path) -> None:
     worker = accepted("true", directory=tmp_path)
-    engine.owned.draining.set()
+    driving.owned.draining.set()
     background(worker).result(10)
     assert now(worker).status == WorkerStatus.IDLE
 
@@ -116,7 +116,7 @@ def test_an_adopted_worker_goes_on_with_the_same_attempt(
     worker = accepted(COUNT.format(lines=100), directory=tmp_path)
     worker = left_alone(worker, background, monkeypatch)
     assert (worker.status, len(runs_of(worker))) == (WorkerStatus.RUNNING, 1)
-    ended = driven(worker, engine.adopt)
+    ended = driven(worker, driving.adopt)
     assert (ended.status, ended.epoch, ended.incarnation) == (WorkerStatus.COMPLETED, 2, 1)
     attempt = Attempt.objects.get()
     assert processes.lines(attempt.log_path) == [f"line {number}" for number in range(1, 101)]
@@ -128,8 +128,8 @@ def test_an_adoption_with_another_epoch_takes_nothing(
     background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = left_alone(accepted(waiting(tmp_path), directory=tmp_path), background, monkeypatch)
-    engine.adopt(worker.pk, worker.epoch + 1)
-    engine.adopt(worker.pk, worker.epoch - 1)
+    driving.adopt(worker.pk, worker.epoch + 1)
+    driving.adopt(worker.pk, worker.epoch - 1)
     assert (now(worker).epoch, now(worker).status) == (worker.epoch, WorkerStatus.RUNNING)
 
 
@@ -141,7 +141,7 @@ def test_what_a_runner_finished_before_it_died_counts(
     (tmp_path / "gate").touch()
     until(lambda: [entry for entry in run.entries() if entry["kind"] == "finished"], what="it has finished")
     os.kill(runner(worker), signal.SIGKILL)
-    assert driven(worker, engine.adopt).status == WorkerStatus.COMPLETED
+    assert driven(worker, driving.adopt).status == WorkerStatus.COMPLETED
     assert attempts(worker) == [(1, 1, "passed", "")]
     assert processes.lines(tmp_path / "log") == ["begun"]
 
@@ -152,7 +152,7 @@ def test_what_a_runner_had_not_finished_is_lost_and_tried_again(
     worker = left_alone(accepted(waiting(tmp_path), directory=tmp_path), background, monkeypatch)
     os.kill(runner(worker), signal.SIGKILL)
     (tmp_path / "gate").touch()
-    ended = driven(worker, engine.adopt)
+    ended = driven(worker, driving.adopt)
     assert (ended.status, ended.rescues, ended.incarnation) == (WorkerStatus.COMPLETED, 1, 2)
     assert attempts(worker) == [(1, 1, "lost", "runner_lost"), (1, 2, "passed", "")]
 
@@ -164,12 +164,12 @@ def test_an_executed_chunk_whose_review_is_lost_is_tried_again(
     worker = accepted("true", directory=tmp_path, review=review)
     done = background(worker)
     until((tmp_path / "reviewing").exists, what="the review runs")
-    engine.owned.superseded.set()
+    driving.owned.superseded.set()
     done.result(10)
-    monkeypatch.setattr(engine, "owned", engine.Owned())
+    monkeypatch.setattr(driving, "owned", driving.Owned())
     os.kill(runner(worker), signal.SIGKILL)
     (tmp_path / "gate").touch()
-    assert driven(now(worker), engine.adopt).status == WorkerStatus.COMPLETED
+    assert driven(now(worker), driving.adopt).status == WorkerStatus.COMPLETED
     assert [attempt[2] for attempt in attempts(worker)] == ["lost", "passed"]
 
 
@@ -178,13 +178,13 @@ def test_wishes_from_the_time_without_an_owner_are_carried_out(
 ) -> None:
     worker = left_alone(accepted(waiting(tmp_path), directory=tmp_path), background, monkeypatch)
     worker.request_pause("mira")
-    done = background(worker, engine.adopt)
+    done = background(worker, driving.adopt)
     until(lambda: now(worker).status == WorkerStatus.PAUSED, what="paused")
-    engine.owned.superseded.set()
+    driving.owned.superseded.set()
     done.result(10)
-    monkeypatch.setattr(engine, "owned", engine.Owned())
+    monkeypatch.setattr(driving, "owned", driving.Owned())
     worker.request_resume("mira")
-    done = background(now(worker), engine.adopt)
+    done = background(now(worker), driving.adopt)
     until(lambda: now(worker).status == WorkerStatus.RUNNING, what="resumed")
     (tmp_path / "gate").touch()
     done.result(10)
@@ -198,7 +198,7 @@ def test_a_stop_from_the_time_without_an_owner_begins_nothing(
     worker = left_alone(accepted(waiting(tmp_path), directory=tmp_path), background, monkeypatch)
     os.kill(runner(worker), signal.SIGKILL)
     worker.request_stop("mira")
-    ended = driven(worker, engine.adopt)
+    ended = driven(worker, driving.adopt)
     assert (ended.status, ended.incarnation) == (WorkerStatus.STOPPED, 1)
     assert attempts(worker) == [(1, 1, "interrupted", "interrupted")]
     assert leftovers(worker) == []
@@ -210,10 +210,10 @@ def test_an_owner_that_was_overtaken_lets_go_and_harms_nothing(background: Backg
     running_attempt(worker)
     assert Worker.adopt(worker.pk, worker.epoch)
     done.result(10)
-    assert engine.owned.all() == {}
+    assert driving.owned.all() == {}
     assert (now(worker).status, len(runs_of(worker))) == (WorkerStatus.RUNNING, 1)
     (tmp_path / "gate").touch()
-    assert driven(now(worker), engine.adopt).status == WorkerStatus.COMPLETED
+    assert driven(now(worker), driving.adopt).status == WorkerStatus.COMPLETED
     assert processes.lines(tmp_path / "log") == ["begun"]
 
 
@@ -226,13 +226,13 @@ def test_a_shutdown_charges_nothing_and_the_chunk_is_begun_again(
     worker = accepted("true", waiting(tmp_path), directory=tmp_path, max_attempts=1)
     done = background(worker)
     until(lambda: processes.lines(tmp_path / "log"), what="the second chunk runs")
-    engine.owned.draining.set()
+    driving.owned.draining.set()
     done.result(10)
     assert (now(worker).status, runs_of(worker)) == (WorkerStatus.RUNNING, [])
     assert attempts(worker)[-1] == (2, 1, "interrupted", "interrupted")
-    monkeypatch.setattr(engine, "owned", engine.Owned())
+    monkeypatch.setattr(driving, "owned", driving.Owned())
     (tmp_path / "gate").touch()
-    assert driven(now(worker), engine.adopt).status == WorkerStatus.COMPLETED
+    assert driven(now(worker), driving.adopt).status == WorkerStatus.COMPLETED
     assert attempts(worker) == [(1, 1, "passed", ""), (2, 1, "interrupted", "interrupted"), (2, 2, "passed", "")]
     assert now(worker).rescues == 0
 

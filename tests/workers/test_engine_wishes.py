@@ -11,7 +11,7 @@ from queue_app import dispatch
 from tests.support import make, processes
 from tests.support.driving import Background, attempts, driven, leftovers, now, outcomes, running_attempt
 from tests.support.wait import until
-from workers import engine
+from workers import driving, engine
 from workers.models import Event, Worker, latest_seq
 from workers.states import Reason, Wish, WorkerStatus
 from workers.workspace import for_worker
@@ -49,7 +49,7 @@ def kinds(worker: Worker) -> list[str]:
 def test_a_worker_that_was_stopped_before_its_claim_is_not_begun(tmp_path: Path) -> None:
     worker = gated(tmp_path)
     worker.request_stop("mira")
-    engine.run(worker.pk, 1)
+    driving.run(worker.pk, 1)
     assert (now(worker).status, now(worker).incarnation) == (WorkerStatus.STOPPED, 0)
     assert attempts(worker) == []
 

@@ -13,7 +13,7 @@ from queue_app.models import WorkerQueue
 from tests.support import make, processes
 from tests.support.driving import LONG_AGO, aged, claimed, leftovers, now
 from tests.support.wait import until
-from workers import engine, launch, maintenance, publisher
+from workers import driving, launch, maintenance, publisher
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, WorkerStatus
@@ -28,7 +28,7 @@ def found(node: Node) -> list[tuple[str, int, int]]:
 # Heartbeats and leases
 
 
-def test_a_heartbeat_reports_and_renews_the_leases_of_what_is_driven_here(owned: engine.Owned) -> None:
+def test_a_heartbeat_reports_and_renews_the_leases_of_what_is_driven_here(owned: driving.Owned) -> None:
     node = make.node()
     mine, other = claimed(), claimed()
     for worker in (mine, other):
@@ -44,7 +44,7 @@ def test_a_heartbeat_reports_and_renews_the_leases_of_what_is_driven_here(owned:
     assert node.memory > 0
 
 
-def test_a_fenced_owner_renews_nothing(owned: engine.Owned) -> None:
+def test_a_fenced_owner_renews_nothing(owned: driving.Owned) -> None:
     node = make.node()
     worker = claimed()
     assert Worker.adopt(worker.pk, worker.epoch)
@@ -54,7 +54,7 @@ def test_a_fenced_owner_renews_nothing(owned: engine.Owned) -> None:
     assert now(worker).lease_until is None
 
 
-def test_a_process_that_no_longer_speaks_for_its_node_steps_down(owned: engine.Owned) -> None:
+def test_a_process_that_no_longer_speaks_for_its_node_steps_down(owned: driving.Owned) -> None:
     heard = []
     caretaker = Caretaker("test-node", superseded=lambda: heard.append(True))
     caretaker.run_once()
@@ -91,7 +91,7 @@ def test_an_accepted_worker_is_taken_up_when_its_message_is_late() -> None:
     assert found(node) == [("run", worker.pk, 1)]
 
 
-def test_a_running_worker_that_nobody_here_drives_is_adopted(owned: engine.Owned) -> None:
+def test_a_running_worker_that_nobody_here_drives_is_adopted(owned: driving.Owned) -> None:
     node = make.node()
     worker = claimed()
     assert found(node) == []  # the thread that accepted it is about to drive it
@@ -121,7 +121,7 @@ def test_a_process_that_no_longer_speaks_for_its_node_finds_nothing() -> None:
 def test_what_a_node_accepts_for_itself_is_claimed_by_that_and_driven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "_drivers", {"test-node": engine.begin})
+    monkeypatch.setattr(publisher, "_drivers", {"test-node": driving.begin})
     worker = make.worker("echo once >> log", project=make.project(tmp_path))
     assert (worker.status, worker.incarnation) == (WorkerStatus.RUNNING, 1)
     until(lambda: now(worker).status == WorkerStatus.COMPLETED, what="it is driven to its end")
@@ -146,18 +146,18 @@ def test_an_entry_whose_wake_up_was_lost_starts_with_the_next_round() -> None:
     caretaker = Caretaker("test-node")
     caretaker.run_once()
     dispatch.set_limit(1, by="mira")
-    entry = dispatch._add(make.spec(), "mira", None, None, False, None)
+    entry = dispatch._add(make.spec(), "mira", timezone.now())
     caretaker.run_once()
     assert not WorkerQueue.objects.filter(pk=entry.pk).exists()
     assert Worker.objects.get().status == WorkerStatus.IDLE
 
 
 def test_work_that_waits_for_a_thread_is_not_taken_up_again(
-    owned: engine.Owned, monkeypatch: pytest.MonkeyPatch
+    owned: driving.Owned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node, worker = make.node(), aged(claimed(), created_at=timezone.now() - LONG_AGO)
     submitted: list[int] = []
-    monkeypatch.setattr(engine.pool, "submit", lambda job, drive, pk, epoch: submitted.append(pk))
+    monkeypatch.setattr(driving.pool, "submit", lambda job, drive, pk, epoch: submitted.append(pk))
     for _ in range(3):
         maintenance.take_up(node)
     assert submitted == [worker.pk]
@@ -224,7 +224,7 @@ def test_the_loop_goes_on_after_an_error(error: Exception, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("launcher")
-def test_draining_lets_everything_go_uncharged_and_unregisters(tmp_path: Path, owned: engine.Owned) -> None:
+def test_draining_lets_everything_go_uncharged_and_unregisters(tmp_path: Path, owned: driving.Owned) -> None:
     caretaker = Caretaker("test-node")
     caretaker.run_once()
     worker = make.worker(f"echo begun >> {tmp_path}/log; sleep 60", project=make.project(tmp_path))
