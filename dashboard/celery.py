@@ -23,7 +23,9 @@ def broker_url(redis: str) -> str:
     return redis.replace("unix://", "redis+socket://", 1) if redis.startswith("unix://") else redis
 
 
-app = Celery("specyard")
+# Without Celery's additions for Django: its tasks only hand over to threads that keep their own connections, and
+# Django is set up already. They would set it up again and put the working directory first where modules are sought.
+app = Celery("specyard", fixups=())
 app.set_default()  # for every thread, not just the one that imports this
 app.conf.update(
     broker_url=broker_url(CONFIG.redis),

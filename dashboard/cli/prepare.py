@@ -1,6 +1,5 @@
 """What the database needs before anything runs on it: its migrations, a first account, and a link to sign in."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +28,13 @@ def prepare() -> dict[str, str]:
     return {"database": f"{connection.display_name}, {_migrations(count)}", "link": link}
 
 
-def report(descriptor: int) -> None:
-    """Prepare the database in a process of its own and write what came out: {"database", "link"} or {"error"}."""
+def report() -> dict[str, str]:
+    """Prepare the database and give what came out: {"database", "link"} or {"error"}."""
     try:
         with application.database():
-            answer = prepare()
+            return prepare()
     except Refused as refusal:
-        answer = {"error": refusal.message}
-    with open(descriptor, "w", encoding="utf-8") as pipe:
-        json.dump(answer, pipe)
+        return {"error": refusal.message}
 
 
 def bring_up_to_date() -> int:

@@ -1,7 +1,6 @@
 """Processes that `specyard up` starts: forked into sessions of their own; and how to end one that it knows."""
 
 import os
-import select
 import signal
 import sys
 import time
@@ -44,27 +43,12 @@ def command(argv: list[str]) -> Target:
     return lambda: os.execv(argv[0], argv)
 
 
-def ask(name: str, target: Callable[[int], None], log: Path, let_go: Callable[[], None], check: Target) -> bytes:
-    """What `target` writes to the descriptor that it is given, in a process of its own.
-
-    `check` is called ten times a second and may raise; then that process is ended.
-    """
-    ours, theirs = os.pipe()
-    pid = start(name, lambda: target(theirs), log, let_go)
-    os.close(theirs)
-    answer = bytearray()
+def kill_session(pid: int) -> None:
+    """KILL a child of ours, not waited for yet, and what is left of its session."""
     try:
-        while True:
-            if select.select([ours], [], [], 0.1)[0]:
-                block = os.read(ours, 65536)
-                if not block:
-                    return bytes(answer)
-                answer += block
-            check()
-    finally:
-        os.close(ours)
-        kill(pid, identity(pid))
-        os.waitpid(pid, 0)
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has not made its session yet
+        send(pid, signal.SIGKILL)
 
 
 def kill(pid: int, who: str) -> None:

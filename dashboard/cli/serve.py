@@ -1,16 +1,20 @@
 """The two processes that run Django for good: the node's Celery and the web server. Each ends on TERM.
 
-`specyard up` forks them from itself, so that they share its memory. Where a fork without exec is not safe (macOS),
-they are `python -P -m dashboard.cli.serve node|web …`.
+`specyard up` has them forked from one ancestor, so that they share memory. Where a fork without exec is not safe
+(macOS), they are `python -P -m dashboard.cli.serve node|web …`.
 """
 
 import argparse
+import os
 import signal
+import socket
 import sys
 
 from setproctitle import setproctitle
 
+from dashboard.cli import application
 from dashboard.cli.ready import tell
+from dashboard.cli.spared import spared
 
 SLOTS = 64  # threads of the pool; how many workers may run is decided by the Yard's limit
 CLOSE_SECONDS = 3  # for the sockets that are open when the web server ends
@@ -18,6 +22,7 @@ CLOSE_SECONDS = 3  # for the sockets that are open when the web server ends
 
 def node(ready: int = -1) -> None:
     """Take this node's messages until TERM; then its runners are interrupted and it ends."""
+    application.load()
     from celery.signals import worker_ready
 
     from dashboard.celery import CONFIG, app
@@ -28,35 +33,48 @@ def node(ready: int = -1) -> None:
         tell(ready)
 
     worker_ready.connect(is_ready, weak=False)
-    worker = app.Worker(
-        hostname=f"node@{CONFIG.node_name}",
-        pool="threads",
-        concurrency=SLOTS,
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        loglevel="WARNING",
-        quiet=True,
-    )
+    with spared():
+        worker = app.Worker(
+            hostname=f"node@{CONFIG.node_name}",
+            pool="threads",
+            concurrency=SLOTS,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            loglevel="WARNING",
+            quiet=True,
+        )
     worker.start()
     sys.exit(worker.exitcode)
 
 
 def web(listener: int, ready: int = -1) -> None:
     """Serve pages and sockets on a listening socket until TERM."""
-    from daphne.server import Server  # before anything that imports Twisted's reactor
-    from twisted.internet import reactor
+    application.load()
+    with spared():
+        from daphne.server import Server  # before anything that imports Twisted's reactor
+        from twisted.internet import reactor
+        from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 
-    from dashboard.asgi import application
+    from dashboard.asgi import application as pages
 
-    reactor.callWhenRunning(tell, ready)
-    Server(
-        application,
-        endpoints=[f"fd:fileno={listener}"],
+    server = Server(
+        pages,
+        endpoints=["ours"],
         application_close_timeout=CLOSE_SECONDS,
         websocket_timeout=-1,
         server_name="specyard",
-    ).run()
+    )
+    server.endpoints.clear()  # to know what a description means, Twisted would load each of its plugins: 3 MB
+
+    def listen() -> None:
+        with socket.socket(fileno=os.dup(listener)) as ours:
+            endpoint = AdoptedStreamServerEndpoint(reactor, listener, ours.family)  # type: ignore[no-untyped-call]
+        endpoint.listen(server.http_factory).addCallbacks(server.listen_success, server.listen_error)
+        tell(ready)
+
+    reactor.callWhenRunning(listen)
+    server.run()
 
 
 def main() -> None:

@@ -1,7 +1,5 @@
 """The services of one data directory: started step by step, kept alive, ended in order so that nothing is left."""
 
-import http.client
-import json
 import os
 import signal
 import sys
@@ -9,9 +7,9 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from dashboard.cli import application, ground, launcher, processes, state
+from dashboard.cli import answers, application, ground, launcher, processes, state
+from dashboard.cli.ancestor import Ancestor
 from dashboard.cli.ready import Ready
 from dashboard.cli.refusal import Refused
 from dashboard.cli.report import say, step
@@ -41,6 +39,8 @@ class Services:
         self._supervisor: Supervisor
         self._lock: TextIOWrapper
         self._listener: socket.socket | None = None
+        self._ancestor: Ancestor
+        self._ready: dict[str, Ready] = {}
         self._children: dict[str, Child] = {}
         self._left: dict[str, state.Record] = {}  # what an `up` before this one left running
 
@@ -83,6 +83,7 @@ class Services:
         os.environ["REDIS_URL"] = self.config.redis
         self._supervisor = Supervisor(self.config.data / "log", self._remember, self._let_go, say)
         self._supervisor.catch_signals()
+        self._ancestor = Ancestor(self._supervisor)
 
     def _start(self) -> None:
         self._take_over()
@@ -91,12 +92,9 @@ class Services:
                 self._listener = ground.listen(self.config)
                 current.detail = self.address
         self._start_valkey_and_launcher()
+        self._start_ancestor()
         with step("application"):
-            if FORK:
-                application.load_to_share()
-            else:
-                application.load()
-        self._supervisor.check()
+            self._ancestor.hear()
         with step("database") as current:
             current.detail = self._prepare_database()
         self._await_valkey_and_launcher()
@@ -146,20 +144,23 @@ class Services:
             "dir": str(self.config.runtime_dir),
             "hz": "1",
             "databases": "1",
+            "maxclients": "1000",
+            "latency-tracking": "no",
             "loglevel": "warning",
         }
         return [ground.valkey_binary(), *(word for key, value in options.items() for word in (f"--{key}", value))]
 
-    def _prepare_database(self) -> str:
-        from dashboard.cli import prepare
+    def _start_ancestor(self) -> None:
+        runs = {"node": self._run_node, "web": self._run_web} if self.with_web else {"node": self._run_node}
+        for name, run in runs.items():
+            self._ready[name] = Ready()
+            self._children[name] = Child(name, run)
+        self._ancestor.start(runs if FORK else {})
 
-        log = self._supervisor.log_of("prepare")
-        answer = processes.ask("prepare", prepare.report, log, self._supervisor.let_go, self._supervisor.check)
-        found = json.loads(answer or b"{}")
+    def _prepare_database(self) -> str:
+        found = self._ancestor.hear()
         if "error" in found:
             raise Refused(found["error"])
-        if not found:
-            raise Refused(f"The database could not be prepared.{self._supervisor.tail('prepare')}")
         self.link = found["link"]
         return str(found["database"])
 
@@ -171,19 +172,22 @@ class Services:
         else:
             path = self.config.runtime_dir / "valkey.sock"
             with step("Valkey") as current:
-                self._supervisor.wait(valkey, partial(_accepts, path), READY_SECONDS)
+                self._supervisor.wait(valkey, partial(answers.accepts, path), READY_SECONDS)
                 current.detail = str(path)
         child = self._children["launcher"]
         with step("launcher") as current:
-            self._supervisor.wait(child, partial(_pings, self.config.launcher_socket), READY_SECONDS)
+            self._supervisor.wait(child, partial(answers.pings, self.config.launcher_socket), READY_SECONDS)
             current.detail = "kept from before, with its runners" if child.adopted else ""
 
     def _start_node_and_web(self) -> None:
-        wanted = {"node": self._run_node, "web": self._run_web} if self.with_web else {"node": self._run_node}
-        self._ready = {name: Ready() for name in wanted}
-        for name, run in wanted.items():
-            self._add(name, run)
-        for name in reversed(wanted):
+        if FORK:
+            for name, pid in self._ancestor.fork().items():
+                self._supervisor.adopt(self._children[name], pid, ours=True)
+        else:
+            self._ancestor.end()
+            for name in self._ready:
+                self._supervisor.add(self._children[name])
+        for name in reversed(self._ready):
             child = self._children[name]
             with step(name) as current:
                 self._supervisor.wait(child, self._ready[name], READY_SECONDS)
@@ -192,10 +196,13 @@ class Services:
             ready.close()
 
     def _health(self) -> str:
-        """Ask web and launcher once more, as a browser and the node will."""
-        runs = len(launcher.ping(self.config.launcher_socket)["runs"])
-        if self._listener:
-            _get(self.address, "/healthz")
+        """Ask web and launcher once more, as a browser and the node will. Raises ChildFailed."""
+        try:
+            runs = len(launcher.ping(self.config.launcher_socket)["runs"])
+        except launcher.NoLauncher as error:
+            raise ChildFailed(f"The launcher does not answer: {error}") from error
+        if self._listener and (fault := answers.fault_of_web(self.address, READY_SECONDS)):
+            raise ChildFailed(fault)
         return f"{runs} runner{'' if runs == 1 else 's'} alive"
 
     def _greet(self) -> None:
@@ -210,9 +217,8 @@ class Services:
     # In the children
 
     def _run_launcher(self) -> None:
-        """Go on from here while Django is not there yet, which saves 5 MB; later be a program of its own."""
         path = str(self.config.launcher_socket)
-        if FORK and "django" not in sys.modules:
+        if FORK:
             from workers.runner import launcher as process
 
             process.main(path)
@@ -264,6 +270,7 @@ class Services:
         if not self._children:
             return
         begun = time.monotonic()
+        self._ancestor.end()
         say(ENDING if self._supervisor.asked else "\nEnding what has started.")
         for name, number, seconds in (
             ("node", signal.SIGTERM, NODE_SECONDS),
@@ -298,36 +305,3 @@ def _execute(what: str, **descriptors: int) -> None:
             os.set_inheritable(descriptor, True)
         words += [f"--{name}", str(descriptor)]
     os.execv(words[0], words)
-
-
-def _accepts(path: Path) -> bool:
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def _pings(path: Path) -> bool:
-    try:
-        return bool(launcher.ping(path)["ok"])
-    except launcher.NoLauncher:
-        return False
-
-
-def _get(address: str, path: str) -> None:
-    """Raises ChildFailed unless the web server answers 200."""
-    place = urlsplit(address)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=READY_SECONDS)
-    try:
-        connection.request("GET", path, headers={"Host": "localhost"})
-        status = connection.getresponse().status
-    except OSError as error:
-        raise ChildFailed(f"The web server does not answer at {address}{path}: {error}") from error
-    finally:
-        connection.close()
-    if status != http.client.OK:
-        raise ChildFailed(f"The web server answers {address}{path} with {status}.")

@@ -91,9 +91,9 @@ class Supervisor:
         self._start(child)
         return child
 
-    def adopt(self, child: Child, pid: int) -> Child:
-        """Keep a child alive that lives already."""
-        child.pid, child.identity, child.adopted = pid, identity(pid), True
+    def adopt(self, child: Child, pid: int, *, ours: bool = False) -> Child:
+        """Keep a child alive that lives already; `ours` when it is a child of this process."""
+        child.pid, child.identity, child.adopted = pid, identity(pid), not ours
         child.started = time.monotonic()
         self.children.append(child)
         self._changed()
@@ -193,10 +193,7 @@ class Supervisor:
 
     def _kill(self, child: Child) -> None:
         deadline = time.monotonic() + processes.GONE_SECONDS
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            send(child.pid, signal.SIGKILL)
+        processes.kill_session(child.pid)
         while child.pid and time.monotonic() < deadline:
             self._sleep(0.01)
             self._reap()
