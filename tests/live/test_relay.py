@@ -185,10 +185,10 @@ async def test_the_list_of_projects_follows_them_and_their_specs(open_page):
     project = await in_database(make.project)
     await page.until_shows("project-list", project.name)
     await in_database(make.spec, project=project)
-    await page.until_shows("project-list", '<td class="num">1</td>')
+    await page.until_shows("project-list", 'data-label="Specs">1</td>')
     project.max_workers = 7
     await in_database(project.save)
-    await page.until_shows("project-list", '<td class="num">7</td>')
+    await page.until_shows("project-list", 'data-label="Limit">7</td>')
     await in_database(project.remove)
     await page.until_shows("project-list", "No projects yet")
 

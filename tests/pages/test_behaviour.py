@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import pytest_asyncio
@@ -193,6 +194,37 @@ async def test_a_row_is_moved_past_a_strip(queue):
         await queue.keyboard.press("Space")
     await expect(list_of(queue)).to_have_text(["Gamma", "Alpha", "Removed Beta", "Delta"])
     assert await stored() == ["Gamma", "Alpha", "Delta"]
+
+
+async def test_on_a_phone_no_page_is_wider_than_the_screen_and_titles_are_readable(visit):
+    def long_words() -> Worker:
+        make.node()
+        chunk = {"title": "Wire the session store into the checkout", "instructions": "x" * 200}
+        return make.worker(chunk, title="Tidy the attic, the cellar and the shed", slot=1)
+
+    worker = await in_database(long_words)
+    await in_database(worker.fail, "chunk_failed", "no")
+    spec = f"/specs/{worker.spec_id}"
+    lists = {"/workers": ".card", "/specs": ".pick-row", "/history": ".table", spec: ".chunk-table"}
+    page = await visit()
+    await page.set_viewport_size({"width": 360, "height": 760})
+    for path in (*lists, "/projects", f"/workers/{worker.pk}"):
+        await page.goto(urljoin(page.url, path))
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        if path in lists:
+            box = await page.locator(f"{lists[path]} .title").first.bounding_box()
+            assert box is not None
+            assert box["width"] >= 180, path
+
+
+async def test_on_a_phone_the_navigation_is_a_menu(visit):
+    page = await visit()
+    await page.set_viewport_size({"width": 360, "height": 760})
+    history = page.get_by_role("link", name="History", exact=True)
+    await expect(history).to_be_hidden()
+    await page.get_by_role("button", name="Menu").click()
+    await history.click()
+    await page.wait_for_url("**/history")
 
 
 async def test_run_in_background_in_the_list_of_specs_shows_in_place_what_became_of_it(visit):
