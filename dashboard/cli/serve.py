@@ -69,7 +69,7 @@ def web(listener: int, ready: int = -1) -> None:
 
     def listen() -> None:
         with socket.socket(fileno=os.dup(listener)) as ours:
-            endpoint = AdoptedStreamServerEndpoint(reactor, listener, ours.family)  # type: ignore[no-untyped-call]
+            endpoint = AdoptedStreamServerEndpoint(reactor, listener, ours.family)
         endpoint.listen(server.http_factory).addCallbacks(server.listen_success, server.listen_error)
         tell(ready)
 

@@ -1,6 +1,7 @@
 """`specyard up` from the first step to the last process gone."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import alive
-from tests.up.support import SPECYARD, Up, get, run
+from tests.up.support import SPECYARD, Up, get, python, run
 
 Start = Callable[..., Up]
 STEPS = ("configuration", "data directory", "address", "application", "database", "Valkey", "launcher", "node", "web")
@@ -48,6 +49,15 @@ def test_it_ends_on_request_and_leaves_nothing(start: Start, number: int) -> Non
     assert [pid for pid in everybody if alive(pid)] == []
     assert not (up.data / "up.json").exists()
     assert "Everything has ended" in up.output
+
+
+def test_it_ends_although_its_redis_answers_no_more(start: Start, environment: dict[str, str]) -> None:
+    """Celery's own end waits for an answer that is due, an idle one for a second, this one for ten."""
+    up = start().is_ready()
+    os.kill(up.pid("valkey"), signal.SIGSTOP)
+    up.process.send_signal(signal.SIGINT)
+    assert up.ends(seconds=8) == 0
+    assert python(environment, "from workers.models import Node; print(Node.objects.get().status)") == "offline"
 
 
 def test_nohup_keeps_it_when_the_terminal_goes(start: Start) -> None:
