@@ -1,18 +1,22 @@
 """The parts of `up`, one by one."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from dashboard.cli import ground, prepare, processes, state
+from dashboard.cli import answers, ground, prepare, processes, state
 from dashboard.cli.ready import Ready, tell
 from dashboard.cli.refusal import Refused
-from dashboard.cli.supervisor import Child
+from dashboard.cli.services import Services
+from dashboard.cli.supervisor import Child, ChildFailed
+from dashboard.config import Config
 from workers.runner.process import identity
 
 
@@ -104,3 +108,26 @@ def test_a_command_that_is_not_called_costs_nothing() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert "specyard" in done.stdout
     assert {"django", "pydantic", "celery", "dashboard.cli.up"} & set(done.stdout.split()) == set()
+
+
+def test_a_web_server_that_answers_nothing_or_something_else_is_told_from_one_that_is_well() -> None:
+    for answer, says in ((b"HTTP/1.1 200 OK\r\n\r\n", ""), (b"HTTP/1.1 500 Oh\r\n\r\n", "500 Oh"), (b"", "nothing")):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = ground.address(listener)
+            threading.Thread(target=_answer_once, args=(listener.dup(), answer)).start()
+            fault = answers.fault_of_web(address, 10)
+        assert (says in fault) if says else not fault
+    assert "does not answer" in answers.fault_of_web(address, 10)
+
+
+def _answer_once(listener: socket.socket, answer: bytes) -> None:
+    with listener, listener.accept()[0] as connection:
+        connection.recv(4096)
+        connection.sendall(answer)
+
+
+def test_a_launcher_that_is_gone_at_the_last_look_is_a_reason_and_no_traceback(tmp_path: Path) -> None:
+    services = Services(with_web=False)
+    services.config = Config(data_dir=tmp_path)
+    with pytest.raises(ChildFailed, match="The launcher does not answer"):
+        services._health()
