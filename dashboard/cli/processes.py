@@ -13,7 +13,7 @@ from setproctitle import setproctitle
 
 from workers.runner.process import identity, send
 
-LOG_BYTES = 1_000_000  # a log that is longer when its process starts becomes <name>.log.1
+LOG_BYTES = 1_000_000  # what is in a longer log becomes <name>.log.1
 GONE_SECONDS = 5.0  # the kernel's time to end a process after SIGKILL
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)  # what the supervisor has handlers for
 Target = Callable[[], None]
@@ -24,7 +24,7 @@ def start(name: str, target: Target, log: Path, let_go: Callable[[], None]) -> i
 
     It has its own session, no terminal, and `log` as its output. `let_go` closes there what is the parent's.
     """
-    _rotate(log)
+    shorten(log)
     sys.stdout.flush()
     sys.stderr.flush()
     # Until the child has its own handlers a signal waits; ours would swallow it there.
@@ -41,6 +41,21 @@ def start(name: str, target: Target, log: Path, let_go: Callable[[], None]) -> i
 def command(argv: list[str]) -> Target:
     """A target that is another program."""
     return lambda: os.execv(argv[0], argv)
+
+
+def shorten(log: Path) -> None:
+    """Put the end of a log that grew long aside and empty it. Raises OSError.
+
+    Whoever writes it goes on in the same file, at its new end (O_APPEND); what is written in this very moment is lost.
+    """
+    if not log.exists() or log.stat().st_size <= LOG_BYTES:
+        return
+    with log.open("r+b") as file:
+        file.seek(-LOG_BYTES, os.SEEK_END)
+        aside = log.with_name(log.name + ".1")
+        with open(aside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as kept:
+            kept.write(file.read(LOG_BYTES))
+        file.truncate(0)
 
 
 def kill_session(pid: int) -> None:
@@ -95,8 +110,3 @@ def _redirect(log: Path) -> None:
         os.dup2(source, target)
     os.close(nowhere)
     os.close(output)
-
-
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_name(log.name + ".1"))

@@ -17,6 +17,7 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 ADOPTED_POLL_SECONDS = 1.0  # the end of a process that is not our child sends us no signal
 TAIL_BYTES = 2000
+LOG_SECONDS = 30.0  # how often logs are looked at: they may be so much longer than LOG_BYTES
 
 
 class StopAsked(Exception):
@@ -59,6 +60,7 @@ class Supervisor:
         self.asked = 0  # how often somebody wanted us to stop
         self._restarting = False  # only while `run` goes on
         self._logs = logs
+        self._next_look = 0.0  # at the logs
         self._changed = changed
         self._let_go = let_go
         self._say = say
@@ -135,6 +137,7 @@ class Supervisor:
         while not self.asked:
             self._reap()
             self._start_due()
+            self._shorten_logs()
             self._sleep(self._until_next())
         self._restarting = False
 
@@ -154,11 +157,21 @@ class Supervisor:
             except OSError as error:  # no memory for a fork, for example
                 self._bury(child, f"cannot be started: {error.strerror}")
 
-    def _until_next(self) -> float | None:
-        waits = [max(0.0, child.due - time.monotonic()) for child in self.children if child.due is not None]
+    def _shorten_logs(self) -> None:
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOG_SECONDS
+        for child in self.children:
+            try:
+                processes.shorten(self.log_of(child.name))
+            except OSError as error:  # a full disk, for example
+                self._say(f"  ! {self.log_of(child.name)} grows and cannot be put aside: {error.strerror}.")
+
+    def _until_next(self) -> float:
+        times = [self._next_look, *(child.due for child in self.children if child.due is not None)]
         if any(child.adopted and child.pid for child in self.children):
-            waits.append(ADOPTED_POLL_SECONDS)
-        return min(waits, default=None)
+            times.append(time.monotonic() + ADOPTED_POLL_SECONDS)
+        return max(0.0, min(times) - time.monotonic())
 
     def _reap(self) -> None:
         for child in self.children:
@@ -201,7 +214,7 @@ class Supervisor:
     def _ask(self, *_: object) -> None:
         self.asked += 1
 
-    def _sleep(self, seconds: float | None) -> None:
+    def _sleep(self, seconds: float) -> None:
         select.select([self._wake_in], [], [], seconds)
         try:
             while self._wake_in.recv(4096):
