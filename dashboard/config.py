@@ -1,7 +1,10 @@
 """Where things are and how much is allowed: one typed configuration, read from the environment."""
 
+import contextlib
 import hashlib
+import ipaddress
 import os
+import secrets
 import socket
 import tempfile
 from functools import cache
@@ -59,6 +62,37 @@ class Config(BaseSettings):
     @property
     def launcher_socket(self) -> Path:
         return self.runtime_dir / "launcher.sock"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of this machine's loopback, the address that it is bound to, and SPECYARD_ALLOWED_HOSTS.
+
+        Nothing that stands for every name or address: a page from elsewhere whose name was pointed to this machine
+        (DNS rebinding) comes with a Host of its own.
+        """
+        bound = self.host
+        with contextlib.suppress(ValueError):  # a name
+            ip = ipaddress.ip_address(self.host)
+            bound = "" if ip.is_unspecified else str(ip) if ip.version == 4 else f"[{ip}]"
+        named = [host.strip() for host in self.allowed_hosts.split(",")]
+        return ["localhost", "127.0.0.1", "[::1]", *filter(None, [bound.strip("*."), *named])]
+
+    def signing_key(self) -> str:
+        """SPECYARD_SECRET_KEY, else one that is made once and kept in the data directory (mode 0600).
+
+        It gets its name once, when it is complete: two processes that make one at the same time use the same.
+        """
+        if self.secret_key:
+            return self.secret_key
+        path = self.data / "secret.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix="secret.key.") as file:  # mode 0600
+                file.write(secrets.token_urlsafe(50))
+                file.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, path)
+        return path.read_text()
 
 
 @cache

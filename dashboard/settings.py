@@ -1,10 +1,5 @@
 """Django's settings, all derived from `dashboard.config`."""
 
-import contextlib
-import ipaddress
-import os
-import secrets
-import tempfile
 from pathlib import Path
 
 import dj_database_url
@@ -16,42 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGED = Path(__file__).resolve().parent / "_data"
 FILES = PACKAGED if PACKAGED.exists() else ROOT
 
-
-def _secret_key() -> str:
-    """SPECYARD_SECRET_KEY, else one that is made once and kept in the data directory (mode 0600).
-
-    It gets its name once, when it is complete: two processes that make one at the same time use the same.
-    """
-    if CONFIG.secret_key:
-        return CONFIG.secret_key
-    path = CONFIG.data / "secret.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix="secret.key.") as file:  # mode 0600
-            file.write(secrets.token_urlsafe(50))
-            file.flush()
-            with contextlib.suppress(FileExistsError):
-                os.link(file.name, path)
-    return path.read_text()
-
-
-def _allowed_hosts() -> list[str]:
-    """The names of this machine's loopback, the address that it is bound to, and SPECYARD_ALLOWED_HOSTS.
-
-    Nothing that stands for every name or address: a page from elsewhere whose name was pointed to this machine
-    (DNS rebinding) comes with a Host of its own.
-    """
-    bound = CONFIG.host
-    with contextlib.suppress(ValueError):  # a name
-        ip = ipaddress.ip_address(CONFIG.host)
-        bound = "" if ip.is_unspecified else str(ip) if ip.version == 4 else f"[{ip}]"
-    named = [host.strip() for host in CONFIG.allowed_hosts.split(",")]
-    return ["localhost", "127.0.0.1", "[::1]", *filter(None, [bound.strip("*."), *named])]
-
-
-SECRET_KEY = _secret_key()
+SECRET_KEY = CONFIG.signing_key()
 DEBUG = CONFIG.debug
-ALLOWED_HOSTS = _allowed_hosts()
+ALLOWED_HOSTS = CONFIG.hosts
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -96,4 +96,4 @@ class EventKind(TextChoices):
     NODE_ONLINE = "node_online"  # it has registered, or is heard again
     NODE_DRAINING = "node_draining"  # it takes no new work
     NODE_OFFLINE = "node_offline"  # it has said goodbye, or is silent
-    SETTINGS_CHANGED = "settings_changed"  # the limit of workers; a spec was written or deleted
+    SETTINGS_CHANGED = "settings_changed"  # the limit of workers; a spec or a project was written or deleted

@@ -1,16 +1,15 @@
-"""What the settings make of the configuration: the names that pages answer to, and the secret key."""
+"""What is made of the configuration: the names that pages answer to, and the key that signs."""
 
 import secrets
 import sys
 from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
-from dashboard import settings
+from dashboard.config import Config
 from tests.up.support import Up
 
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
@@ -31,10 +30,9 @@ LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
     ],
 )
 def test_pages_answer_to_the_address_that_they_are_bound_to_and_never_to_any(
-    monkeypatch: pytest.MonkeyPatch, host: str, further: str, allowed: list[str]
+    host: str, further: str, allowed: list[str]
 ) -> None:
-    monkeypatch.setattr(settings, "CONFIG", SimpleNamespace(host=host, allowed_hosts=further))
-    assert settings._allowed_hosts() == LOOPBACK + allowed
+    assert Config(host=host, allowed_hosts=further).hosts == LOOPBACK + allowed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
@@ -59,16 +57,16 @@ def status(address: str, host: str) -> int:
 def test_two_processes_that_make_the_secret_key_at_once_use_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "CONFIG", SimpleNamespace(secret_key="", data=tmp_path / "yard"))
+    config = Config(secret_key="", data_dir=tmp_path / "yard")
     keys, make = [], secrets.token_urlsafe
 
     def while_another_makes_it(length: int) -> str:
         monkeypatch.setattr(secrets, "token_urlsafe", make)
-        keys.append(settings._secret_key())
+        keys.append(config.signing_key())
         return make(length)
 
     monkeypatch.setattr(secrets, "token_urlsafe", while_another_makes_it)
-    keys.append(settings._secret_key())
+    keys.append(config.signing_key())
     assert keys[0] == keys[1]
     assert len(keys[0]) > 50
     assert [path.name for path in (tmp_path / "yard").iterdir()] == ["secret.key"]
