@@ -159,6 +159,21 @@ def test_a_runner_ends_after_its_run_when_its_launcher_is_gone(launcher: Launche
 
 
 @pytest.mark.faults
+def test_the_next_launcher_ends_the_process_of_a_run_that_is_over(launcher: Launcher, run: Run) -> None:
+    owner = run.attach()
+    owner.passes("true")
+    launcher.kill()
+    launcher.boot()
+    assert launcher.ask(op="ping")["runs"][run.id]["pid"] == run.pid
+    owner.say("quit")
+    owner.until("ended")
+    run.destroy(directory=str(run.directory), epoch=1)
+    runner = psutil.Process(run.pid) if psutil.pid_exists(run.pid) else None
+    assert runner is None or status_of(runner) in (psutil.STATUS_ZOMBIE, "gone")
+    assert launcher.ask(op="ping")["runs"] == {}
+
+
+@pytest.mark.faults
 def test_many_spare_runners_become_one(directory: Path) -> None:
     launcher = Launcher(directory, setup="launcher.TRIM_DELAY = 0.2")
     try:

@@ -21,6 +21,7 @@ from workers.runner.process import (
     ON_LINUX,
     become_subreaper,
     created,
+    identity,
     living_runner,
     read_json,
     send,
@@ -54,11 +55,16 @@ class Launched:
         self.directory = directory
         self.process = process
         self.created = created(pid) or 0.0
+        self.identity = identity(pid)
         self.watch = -1 if process or not ON_LINUX else os.pidfd_open(pid)
 
     @property
     def ours(self) -> bool:
         return self.process is not None
+
+    def is_alive(self) -> bool:
+        """Whether this very process lives, whatever has become of its run."""
+        return bool(self.identity) and identity(self.pid) == self.identity
 
 
 class Launcher:
@@ -253,7 +259,7 @@ class Launcher:
         if request.epoch is not None:
             self._check_epoch(request.epoch, directory, run.pid if run else 0)
         killed: list[int] = []
-        if run and run.ours:
+        if run and (run.ours or run.is_alive()):
             killed += cleanup.end_runner(run.pid, request.run, directory, deadline)
         elif directory:
             killed += cleanup.end_foreign_runner(request.run, directory, deadline)
@@ -320,7 +326,7 @@ class Launcher:
 
     def _has_ended(self, run: Launched) -> bool:
         if not run.ours:
-            return living_runner(Path(run.directory)) is None
+            return not run.is_alive()
         try:
             done, status = os.waitpid(run.pid, os.WNOHANG)
         except ChildProcessError:
