@@ -54,7 +54,7 @@ class Engine(RunnerLink):
             if self.worker.desired == Wish.STOP:
                 raise StopRequested
             self.prepare()
-            for chunk in retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
+            for chunk in self.worker.plan or retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
                 self.work_through(chunk)
                 if chunk.outcome == ChunkOutcome.FAILED and self.worker.on_failure == "stop":
                     break

@@ -106,7 +106,7 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
     )
     for chunk in plan:
         chunk.worker = worker
-    WorkerChunk.objects.bulk_create(plan)
+    worker.plan = WorkerChunk.objects.bulk_create(plan)
     emit(EventKind.WORKER_STARTED, worker.pk, **worker.summary, slot=slot)
     after_commit(
         partial(drive_here, worker) if drive_here else partial(publisher.run_worker, node.name, worker.pk, worker.epoch)

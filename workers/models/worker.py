@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -17,6 +17,9 @@ from workers.models.event import after_commit, assign, emit, unit_of_work
 from workers.models.node import Node
 from workers.signals import slots_may_be_free
 from workers.states import ACTIVE, FINAL, OWNED, EventKind, Reason, Step, Wish, WorkerStatus
+
+if TYPE_CHECKING:
+    from workers.models.plan import WorkerChunk
 
 LEASE = timedelta(seconds=30)
 STATUS_IS_ACTIVE = Q(status__in=ACTIVE)
@@ -104,6 +107,8 @@ class Worker(models.Model):
                 fields=("spec", "lane"), condition=IS_ACTIVE, name="spec_runs_once_at_a_time_per_lane"
             ),
         ]
+
+    plan: "list[WorkerChunk] | None" = None  # its chunks, for whoever drives it right after it was accepted
 
     def __str__(self) -> str:
         return f"Worker {self.pk}: {self.title}"
