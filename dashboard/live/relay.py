@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 TICK = 1.0  # seconds; what a lost bell costs
 BEACON = 10.0  # seconds between two signs of life, and between two looks at who is still signed in
 MOST_FILTERS = 20  # different ones at a time; further pages poll
+CANCEL_AGAIN = 0.1  # seconds
 RETRY = 1.0  # seconds until Redis or the database is asked again
 REST, LONGEST_REST = 2.0, 0.1  # a turn rests twice as long as it took, so that drawing never fills a core
 
@@ -87,9 +88,11 @@ class Relay:
 
     async def close(self) -> None:
         """End the tasks and the connection to the database."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:  # a connection to Redis that is just being made can swallow a cancellation
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
         await self._database.close()
         self._of_loop.pop(asyncio.get_running_loop(), None)
 
