@@ -79,15 +79,17 @@ INSIDE = {"card": "active", "spec_row": "spec_list"}
 OF_A_WORKER = {"card", "head", "facts", "timeline"}
 OF_A_SPEC = {"spec_row", "spec_head", "spec_work"}
 
-# What changes on all pages of a topic at once: where specs would land, the settings of their projects, the list.
+# What changes on all pages of a topic at once: where specs would land, the settings of their projects, the list,
+# whether the spec of a worker is still there to be run again.
 OF_EACH_PAGE = {
     "landing": ("spec", "spec_head"),
+    "ancestry": ("worker", "head"),
     "settings": ("spec", "spec_work"),
     "spec_list": ("specs", "spec_list"),
 }
 
 _SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing")
-_NODES = ("status", "capacity", "queue", "landing")
+_NODES = ("status", "capacity", "queue", "landing", "finished")
 _WORKER = ("head", "facts", "timeline")
 _SPEC = ("spec_row", "spec_head")
 _END = (*_SLOTS, "finished", "newest", *_WORKER, *_SPEC, "spec_work")
@@ -104,7 +106,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.NODE_ONLINE: _NODES,
     EventKind.NODE_DRAINING: _NODES,
     EventKind.NODE_OFFLINE: _NODES,
-    EventKind.SETTINGS_CHANGED: (*_SLOTS, *_SPEC, "settings", "spec_list", "project_list"),
+    EventKind.SETTINGS_CHANGED: (*_SLOTS, "finished", "ancestry", *_SPEC, "settings", "spec_list", "project_list"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
 
