@@ -83,6 +83,12 @@ class Client(asyncio.Protocol):
             self._next += len(line)
             self._transport.write(line)
 
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
     def close(self) -> None:
         """End the connection after what is in its buffer."""
         if self._transport is not None:

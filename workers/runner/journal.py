@@ -160,11 +160,13 @@ class Journal:
 
     def sync(self) -> None:
         """Have the disk hold what is written. May take long; safe to call from a thread."""
-        os.fsync(self.fd)
+        if self.fd >= 0:
+            os.fsync(self.fd)
 
     def finish(self) -> None:
         """Have the disk hold all of it, and close it. May take long; safe to call from a thread."""
+        fd, self.fd = self.fd, -1  # whoever still writes must not meet the next file of that number
         try:
-            os.fsync(self.fd)
+            os.fsync(fd)
         finally:
-            os.close(self.fd)
+            os.close(fd)

@@ -77,9 +77,22 @@ class Copy(BaseModel):
     target: Path
 
 
+class Worktree(BaseModel):
+    """Make a git worktree at `target` with a branch of this name (or name-2 …) from the branch `base` as it is now.
+
+    Where the directory is in no repository, it is copied to `target`.
+    """
+
+    repository: Path
+    target: Path
+    branch: Path
+    base: Text = ""
+
+
 class Prepare(Work):
     op: Literal["prepare"]
     copied: Copy | None = Field(default=None, alias="copy")
+    worktree: Worktree | None = None
     command: Text = ""
     note: str = "setup"  # what the log calls the command
 
@@ -96,7 +109,22 @@ class Review(Work):
     command: Text = Field(min_length=1)
 
 
-Message = Attach | Pause | Resume | Interrupt | Quit | Prepare | Execute | Review
+class Checkpoint(Work):
+    """Commit what has changed in the worktree."""
+
+    op: Literal["checkpoint"]
+    message: Text = Field(min_length=1)
+
+
+class Restore(Work):
+    """Put the worktree back to a commit of its branch."""
+
+    op: Literal["restore"]
+    branch: Path
+    commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
+
+
+Message = Attach | Pause | Resume | Interrupt | Quit | Prepare | Execute | Review | Checkpoint | Restore
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
 
 

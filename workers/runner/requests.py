@@ -6,22 +6,23 @@ import dataclasses
 import logging
 import os
 import shutil
+import signal
 import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workers.runner import environment
+from workers.runner import environment, preparing, worktree
 from workers.runner.executors import registry, validate
 from workers.runner.executors.base import Context, Outcome, Reason, Result
-from workers.runner.executors.command import describe, shell
+from workers.runner.executors.command import shell
 from workers.runner.journal import Journal
 from workers.runner.limits import WallTime
-from workers.runner.messages import Copy, Execute, Prepare, Review, Work
+from workers.runner.messages import Checkpoint, Execute, Prepare, Restore, Review, Work
 from workers.runner.modes import Mode
 from workers.runner.output import AttemptLog
-from workers.runner.process import Child, Children
+from workers.runner.process import Child, Children, send
 
 log = logging.getLogger("specyard.runner")
 
@@ -31,7 +32,6 @@ MESSAGES = {
     "stop": "Stopped by request.",
     "drain": "Interrupted because its node is shutting down.",
 }
-COPY_SCRIPT = 'rm -rf -- "$2" && mkdir -p -- "$2" && cp -a -- "$1/." "$2/"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Request:
         self._next_telling = 0.0
         self._telling: asyncio.TimerHandle | None = None
         self._log: AttemptLog | None = None
+        self._tools = preparing.Tools(self._run, self._capture, self._note)
 
     def interrupt(self, reason: str) -> None:
         """End it from outside. Its result is `interrupted`, unless it had one already."""
@@ -144,11 +145,17 @@ class Request:
 
     async def _work(self) -> Result:
         message = self.message
-        if isinstance(message, Prepare):
-            return await self._prepare(message)
-        if isinstance(message, Review):
-            return await shell(self._context(note="review"), message.command, failed=Reason.REVIEW_FAILED)
+        match message:
+            case Prepare():
+                return await self._prepare(message)
+            case Review():
+                return await shell(self._context(note="review"), message.command, failed=Reason.REVIEW_FAILED)
+            case Checkpoint() | Restore():
+                return await preparing.keep_or_put_back(message, self._tools)
         assert isinstance(message, Execute)
+        return await self._execute(message)
+
+    async def _execute(self, message: Execute) -> Result:
         if problems := validate(message.executor, message.params):
             return Result(Outcome.FAILED, Reason.BAD_PARAMS, "; ".join(problems))
         if message.findings:
@@ -159,55 +166,63 @@ class Request:
         return await executor().execute(self._context(message.findings), params)
 
     async def _prepare(self, message: Prepare) -> Result:
-        if message.copied is not None:
-            result = await self._copy(message.copied)
+        made = await preparing.make(message, self._tools)
+        if made.outcome is not Outcome.PASSED:
+            return made
+        cwd = made.facts.get("directory", message.cwd)
+        if message.command:
+            context = self._context(note=message.note, cwd=cwd)
+            result = await shell(context, message.command, failed=Reason.SETUP_FAILED)
             if result.outcome is not Outcome.PASSED:
                 return result
-        if not message.command:
-            return Result(Outcome.PASSED)
-        return await shell(self._context(note=message.note), message.command, failed=Reason.SETUP_FAILED)
+        if made.facts.get("branch"):
+            await worktree.remember_untracked(worktree.Git(self._capture, cwd))
+        return made
 
-    async def _copy(self, copy: Copy) -> Result:
-        """Copy through a child process, which can be stopped and paused like every other."""
-        source, target, part = Path(copy.source), Path(copy.target), _half(copy)
-        if target.is_dir():
-            return Result(Outcome.PASSED)
-        if not source.is_dir():
-            return _not_copied(f"{source} is not a directory.")
-        if target.resolve().is_relative_to(source.resolve()):
-            return _not_copied(f"{target} lies inside of {source}.")
-        argv = ["/bin/sh", "-c", COPY_SCRIPT, "copy", str(source), str(part)]
-        try:
-            code = await self._run(argv, cwd=str(source))
-            if code == 0:
-                part.rename(target)
-                return Result(Outcome.PASSED)
-        except OSError as error:
-            return _not_copied(f"{error.strerror}.")
-        return _not_copied(f"The copying command {describe(code)}.", code)
+    def _note(self, text: str) -> None:
+        assert self._log is not None
+        self._log.note(text)
 
-    def _context(self, findings: str = "", note: str = "") -> Context:
+    def _context(self, findings: str = "", note: str = "", cwd: str = "") -> Context:
         message = self.message
-        run = partial(self._run, cwd=message.cwd, note=note)
-        return Context(message.worker, message.attempt, message.cwd, findings, run)
+        cwd = cwd or message.cwd
+        run = partial(self._run, cwd=cwd, note=note)
+        return Context(message.worker, message.attempt, cwd, findings, run)
 
     async def _run(self, argv: list[str], *, cwd: str, note: str = "") -> int:
+        """Run a command whose output goes to the log."""
         await self._around.may_run.wait()
+        assert self._log is not None
+        if note:
+            self._log.note(note)
+        return await asyncio.shield(self._start(argv, cwd, {}, self._log.write).exited)
+
+    async def _capture(self, argv: list[str], cwd: str) -> tuple[int, str]:
+        """Run one of our own commands and give its exit code and its output. It ends with whoever waits for it."""
+        await self._around.may_run.wait()
+        output = bytearray()
+        child = self._start(argv, cwd, worktree.ENVIRONMENT, output.extend)
+        try:
+            code = await asyncio.shield(child.exited)
+        except asyncio.CancelledError:
+            if not child.exited.done():
+                send(child.pid, signal.SIGKILL)
+            raise
+        child.close()
+        return code, output.decode(errors="surrogateescape")
+
+    def _start(self, argv: list[str], cwd: str, more: dict[str, str], sink: Callable[[bytes], None]) -> Child:
         env = environment.build(
-            self.message.env,
+            {**self.message.env, **more},
             cwd=cwd,
             tmp=str(self._tmp),
             mark=self._around.mark,
             findings_file=self._findings_file,
         )
-        assert self._log is not None
-        if note:
-            self._log.note(note)
-        argv = self._around.mode.command(argv)
-        child = self._around.children.start(argv, cwd=cwd, env=env, sink=self._log.write)
+        child = self._around.children.start(self._around.mode.command(argv), cwd=cwd, env=env, sink=sink)
         self._children.append(child)
         self._tell_start(child.pid)
-        return await asyncio.shield(child.exited)
+        return child
 
     def _write_findings(self, findings: str) -> None:
         path = self._around.directory / "findings.txt"
@@ -281,16 +296,7 @@ class Request:
     def _half_copies(self) -> list[Path]:
         """What a copy that was interrupted, or failed, leaves beside its target."""
         copied = self.message.copied if isinstance(self.message, Prepare) else None
-        return [_half(copied)] if copied else []
-
-
-def _half(copy: Copy) -> Path:
-    """Where a copy is made, before it gets its name."""
-    return Path(copy.target + ".part")
-
-
-def _not_copied(why: str, code: int | None = None) -> Result:
-    return Result(Outcome.FAILED, Reason.COPY_FAILED, f"The project could not be copied: {why}", code)
+        return [preparing.half(copied)] if copied else []
 
 
 def _remove_tree(path: Path) -> None:

@@ -14,14 +14,17 @@ from workers.runner.journal import Journal
 from workers.runner.messages import (
     Attach,
     BadMessage,
+    Checkpoint,
     Execute,
     Interrupt,
     Message,
     Pause,
     Prepare,
     Quit,
+    Restore,
     Resume,
     Review,
+    Work,
     parse,
 )
 from workers.runner.modes.direct import Direct
@@ -105,6 +108,8 @@ class Runner:
             client.close()
         while self._clients and time.monotonic() < end:
             await asyncio.sleep(0.002)
+        for client in list(self._clients):
+            client.abort()
 
     def _recover(self) -> None:
         for entry in self._journal.recover():
@@ -116,6 +121,9 @@ class Runner:
     # What connections tell
 
     def connected(self, client: Client) -> None:
+        if self._over.is_set():  # accepted in the moment of the end
+            client.abort()
+            return
         self._clients.add(client)
 
     def disconnected(self, client: Client) -> None:
@@ -124,6 +132,8 @@ class Runner:
 
     def received(self, client: Client, line: bytes) -> None:
         """One line from a client. Whatever it holds, it harms nobody but that client."""
+        if self._over.is_set():
+            return
         try:
             message = parse(line)
         except BadMessage as error:
@@ -169,12 +179,12 @@ class Runner:
                 self._interrupt(message.reason)
             case Quit():
                 self.quit()
-            case Prepare() | Execute() | Review():
+            case Prepare() | Execute() | Review() | Checkpoint() | Restore():
                 self._accept(client, message)
 
     # Requests
 
-    def _accept(self, client: Client, message: Prepare | Execute | Review) -> None:
+    def _accept(self, client: Client, message: Work) -> None:
         """Start a request, unless it runs or has finished: then the journal answers, and nothing happens."""
         if message.request in self._finished or (self._request and self._request.id == message.request):
             return
@@ -263,6 +273,7 @@ class Runner:
     def _task_is_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
+            self._leaves_nothing = False
             log.error("a task of the runner failed", exc_info=error)
 
     def _appended(self, line: bytes, offset: int) -> None:

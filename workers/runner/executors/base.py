@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ class Reason(StrEnum):
     REVIEW_FAILED = "review_failed"  # the review command ended with an exit code other than 0
     SETUP_FAILED = "setup_failed"  # the preparation command ended with an exit code other than 0
     COPY_FAILED = "copy_failed"  # the project could not be copied into the workspace
+    GIT_FAILED = "git_failed"  # git could not make, commit or put back the worktree
     INTERRUPTED = "interrupted"  # stop, drain or quit while it ran
     BAD_PARAMS = "bad_params"  # unknown executor, or parameters that it does not take
     INTERNAL_ERROR = "internal_error"  # a defect of ours or of an executor; runner.log has the traceback
@@ -44,6 +45,7 @@ class Result:
     bytes: int = 0
     lines: int = 0
     leftovers: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)  # what its request was for, such as a commit
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,273 @@
+"""A git worktree as a workspace: where it begins, what a checkpoint commits, what a restore puts back."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.support import Owner, Run, wait_until
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """git by an author of the test's own, in that directory."""
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always")
+    done = subprocess.run(["git", *identity, *arguments], cwd=directory, check=True, capture_output=True, text=True)
+    return done.stdout.rstrip("\n")
+
+
+def commit(directory: Path, **files: str) -> str:
+    """Commit files (a name without its .txt) and give the commit."""
+    for name, text in files.items():
+        (directory / f"{name}.txt").write_text(text)
+    if files:
+        git(directory, "add", "--", *(f"{name}.txt" for name in files))
+    git(directory, "commit", "--quiet", "--allow-empty", "--message", "work")
+    return git(directory, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(directory: Path) -> Path:
+    """A repository with one commit on main."""
+    path = directory / "repository"
+    path.mkdir()
+    git(path, "init", "--quiet", "--initial-branch", "main")
+    commit(path, a="one\n")
+    return path
+
+
+def prepare(owner: Owner, repository: Path, target: Path, attempt: int = 0, **more: Any) -> dict[str, Any]:
+    wanted = {"repository": str(repository), "target": str(target), "branch": "spec/job-1", "base": "main"}
+    wanted |= {key: more.pop(key) for key in ("branch", "base") if key in more}
+    return owner.result(owner.work("prepare", attempt, worktree=wanted, **more))
+
+
+def made(owner: Owner, repository: Path, target: Path, **more: Any) -> dict[str, Any]:
+    """The facts of a worktree that could be made."""
+    result = prepare(owner, repository, target, **more)
+    assert (result["outcome"], result["message"]) == ("passed", "")
+    facts: dict[str, Any] = result["facts"]
+    return facts
+
+
+@pytest.fixture
+def target(directory: Path) -> Path:
+    return directory / "workspaces" / "1"
+
+
+def test_a_worktree_has_a_branch_of_its_own(owner: Owner, repository: Path, target: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    facts = made(owner, repository, target)
+    assert facts == {"directory": str(target), "branch": "spec/job-1", "base": head, "notes": []}
+    assert git(target, "symbolic-ref", "--short", "HEAD") == "spec/job-1"
+    assert (target / "a.txt").read_text() == "one\n"
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_it_begins_with_what_its_origin_has_now(owner: Owner, repository: Path, target: Path, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(repository), str(clone))
+    newer = commit(repository, a="two\n")
+    assert made(owner, clone, target)["base"] == newer
+    assert git(clone, "rev-parse", "main") != newer  # the user's own branch is not touched
+
+
+def test_commits_that_were_not_pushed_are_in_it(owner: Owner, repository: Path, target: Path, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(repository), str(clone))
+    ahead = commit(clone, b="mine\n")
+    assert made(owner, clone, target)["base"] == ahead
+
+
+def test_branches_that_went_apart_are_told_of(owner: Owner, repository: Path, target: Path, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(repository), str(clone))
+    mine = commit(clone, b="mine\n")
+    commit(repository, b="theirs\n")
+    facts = made(owner, clone, target)
+    assert facts["base"] == mine
+    assert facts["notes"] == ["main and origin/main have diverged. The worktree begins with the local main."]
+
+
+def test_an_origin_out_of_reach_is_told_of(owner: Owner, repository: Path, target: Path, directory: Path) -> None:
+    git(repository, "remote", "add", "origin", str(directory / "gone"))
+    facts = made(owner, repository, target)
+    assert facts["base"] == git(repository, "rev-parse", "HEAD")
+    assert facts["notes"][0].startswith("origin could not be fetched: ")
+    log = owner.run.log(0).read_text()
+    assert facts["notes"][0] in log
+
+
+def test_uncommitted_changes_stay_where_they_are(owner: Owner, repository: Path, target: Path) -> None:
+    (repository / "a.txt").write_text("not yet\n")
+    facts = made(owner, repository, target)
+    assert facts["notes"] == ["The project's directory has uncommitted changes. They are not in the worktree."]
+    assert (target / "a.txt").read_text() == "one\n"
+    assert (repository / "a.txt").read_text() == "not yet\n"
+
+
+def test_a_detached_head_and_a_missing_branch_are_told_of(owner: Owner, repository: Path, target: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "--quiet", "--detach")
+    git(repository, "branch", "--quiet", "-D", "main")
+    facts = made(owner, repository, target)
+    assert facts["base"] == head
+    assert facts["notes"] == [f"There is no branch main. The worktree begins with the detached commit {head[:10]}."]
+
+
+def test_a_branch_that_exists_is_left_alone(owner: Owner, repository: Path, target: Path) -> None:
+    git(repository, "branch", "spec/job-1")
+    assert made(owner, repository, target)["branch"] == "spec/job-1-2"
+
+
+def test_a_project_in_a_part_of_a_repository_works_there(owner: Owner, repository: Path, target: Path) -> None:
+    part = repository / "services" / "mail"
+    part.mkdir(parents=True)
+    commit(part, b="mail\n")
+    assert made(owner, part, target)["directory"] == str(target / "services" / "mail")
+
+
+def test_what_is_no_repository_is_copied_and_says_so(owner: Owner, directory: Path, target: Path) -> None:
+    plain = directory / "plain"
+    plain.mkdir()
+    (plain / "a.txt").write_text("one\n")
+    facts = made(owner, plain, target)
+    assert (facts["directory"], facts["branch"]) == (str(target), "")
+    assert facts["notes"] == [f"{plain} is in no git repository. The worker works in a copy."]
+    assert (target / "a.txt").read_text() == "one\n"
+
+
+def test_an_empty_repository_is_refused_with_what_to_do(owner: Owner, directory: Path, target: Path) -> None:
+    empty = directory / "empty"
+    empty.mkdir()
+    git(empty, "init", "--quiet")
+    result = prepare(owner, empty, target)
+    assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+    assert "has no commit yet" in result["message"]
+    assert not target.exists()
+
+
+def test_a_repository_that_is_gone_is_refused(owner: Owner, directory: Path, target: Path) -> None:
+    result = prepare(owner, directory / "gone", target)
+    assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+    assert "No such file or directory" in result["message"]
+
+
+def test_the_next_try_clears_away_what_was_half_made(owner: Owner, repository: Path, target: Path) -> None:
+    made(owner, repository, target)
+    (target / "a.txt").unlink()
+    facts = made(owner, repository, target, attempt=1)
+    assert facts["branch"] == "spec/job-1"  # it led nowhere
+    assert (target / "a.txt").exists()
+
+
+def test_a_branch_with_work_is_never_cleared_away(owner: Owner, repository: Path, target: Path) -> None:
+    made(owner, repository, target)
+    kept = commit(target, b="work\n")
+    assert made(owner, repository, target, attempt=1)["branch"] == "spec/job-1-2"
+    assert git(repository, "rev-parse", "spec/job-1") == kept
+
+
+def test_submodules_are_there_or_told_of(owner: Owner, repository: Path, target: Path, directory: Path) -> None:
+    library = directory / "library"
+    library.mkdir()
+    git(library, "init", "--quiet", "--initial-branch", "main")
+    commit(library, c="library\n")
+    git(repository, "submodule", "--quiet", "add", str(library), "lib")
+    commit(repository)
+    facts = made(owner, repository, target)
+    assert facts["notes"][0].startswith("Submodules are missing: ")  # git fetches none from a path, unless told to
+
+
+# Checkpoint and restore
+
+
+@pytest.fixture
+def worktree(owner: Owner, repository: Path, target: Path) -> Path:
+    made(owner, repository, target, command="mkdir cache && echo x > cache/x && echo y > 'odd [name]!'")
+    return target
+
+
+def checkpoint(owner: Owner, worktree: Path, attempt: int = 1) -> dict[str, Any]:
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull}
+    message = {"cwd": str(worktree), "message": "Chunk 1: paint", "env": nobody}
+    result = owner.result(owner.work("checkpoint", attempt, **message))
+    assert result["outcome"] == "passed", result
+    facts: dict[str, Any] = result["facts"]
+    return facts
+
+
+def test_a_checkpoint_commits_everything_but_what_the_setup_left(owner: Owner, worktree: Path) -> None:
+    owner.passes("echo two > a.txt; mkdir new; echo b > new/b.txt", attempt=1, cwd=str(worktree))
+    facts = checkpoint(owner, worktree)
+    assert facts == {"commit": git(worktree, "rev-parse", "HEAD"), "changed": True}
+    assert git(worktree, "show", "--name-only", "--format=%s %an", "HEAD").splitlines() == [
+        "Chunk 1: paint Specyard",
+        "",
+        "a.txt",
+        "new/b.txt",
+    ]
+    assert (worktree / "cache" / "x").exists()
+
+
+def test_a_checkpoint_of_nothing_makes_no_commit(owner: Owner, worktree: Path) -> None:
+    before = git(worktree, "rev-parse", "HEAD")
+    assert checkpoint(owner, worktree) == {"commit": before, "changed": False}
+
+
+def test_the_project_s_hooks_and_a_killed_git_do_not_stand_in_the_way(
+    owner: Owner, worktree: Path, repository: Path
+) -> None:
+    for hook in ("pre-commit", "post-commit"):
+        path = repository / ".git" / "hooks" / hook
+        path.write_text("#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+    Path(git(worktree, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).touch()
+    (worktree / "a.txt").write_text("two\n")
+    assert checkpoint(owner, worktree)["changed"] is True
+
+
+def test_a_restore_undoes_files_and_commits_and_keeps_what_git_ignores(owner: Owner, worktree: Path) -> None:
+    good = git(worktree, "rev-parse", "HEAD")
+    commit(worktree, a="bad\n", c="bad\n")
+    git(worktree, "checkout", "--quiet", "-b", "elsewhere")
+    (worktree / "d.txt").write_text("bad\n")
+    message = {"cwd": str(worktree), "branch": "spec/job-1", "commit": good}
+    assert owner.result(owner.work("restore", 2, **message))["outcome"] == "passed"
+    assert git(worktree, "symbolic-ref", "--short", "HEAD") == "spec/job-1"
+    assert git(worktree, "rev-parse", "HEAD") == good
+    assert sorted(path.name for path in worktree.glob("*.txt")) == ["a.txt"]
+    assert (worktree / "cache" / "x").exists()
+    assert (worktree / "odd [name]!").exists()
+
+
+def test_a_worktree_that_is_gone_is_a_failure_with_a_reason(owner: Owner, worktree: Path) -> None:
+    (worktree / ".git").unlink()
+    result = owner.result(owner.work("checkpoint", 1, cwd=str(worktree), message="Chunk 1"))
+    assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+    assert result["message"].startswith("The worktree could not be committed: not a git repository")
+
+
+def test_one_at_a_time_touches_what_worktrees_share(owner: Owner, run: Run, repository: Path, target: Path) -> None:
+    lock = repository / ".git" / "specyard.lock"
+    with subprocess.Popen(["flock", str(lock), "cat"], stdin=subprocess.PIPE) as holder:
+        wait_until(lambda: subprocess.run(["flock", "--nonblock", str(lock), "true"]).returncode, "the lock is held")
+        wanted = {"repository": str(repository), "target": str(target), "branch": "spec/job-1", "base": "main"}
+        request = owner.work("prepare", 0, worktree=wanted)
+        owner.until("started")
+        assert not target.exists()
+        holder.communicate()
+    assert owner.result(request)["outcome"] == "passed"
+
+
+def test_a_wait_for_the_repository_can_be_stopped(owner: Owner, repository: Path, target: Path) -> None:
+    lock = repository / ".git" / "specyard.lock"
+    with subprocess.Popen(["flock", str(lock), "cat"], stdin=subprocess.PIPE) as holder:
+        wait_until(lambda: subprocess.run(["flock", "--nonblock", str(lock), "true"]).returncode, "the lock is held")
+        wanted = {"repository": str(repository), "target": str(target), "branch": "spec/job-1", "base": "main"}
+        request = owner.work("prepare", 0, worktree=wanted)
+        owner.until("started")
+        owner.say("interrupt", reason="stop")
+        assert owner.result(request)["outcome"] == "interrupted"
+        holder.communicate()
