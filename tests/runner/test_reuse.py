@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runner.support import Launcher, Owner, Run, Token, status_of, wait_until
+from tests.runner.support import Connection, Launcher, Owner, Run, Token, status_of, wait_until
 from workers.runner.journal import read
 from workers.runner.process import living_runner
 
@@ -88,6 +88,38 @@ def test_a_late_destroy_of_a_run_that_is_over_does_not_hurt_the_next(launcher: L
     assert working.result(request)["outcome"] == "passed"
 
 
+def test_who_comes_while_a_run_ends_reaches_neither_it_nor_the_next(launcher: Launcher, run: Run) -> None:
+    for worker in range(20, 30):
+        owner = run.attach(epoch=3)
+        owner.passes("true")
+        owner.say("quit")
+        late = []
+        with contextlib.suppress(OSError):
+            late.extend(Connection(run.path) for _ in range(20))
+        owner.until("ended")
+        run = launcher.start(worker=worker)
+        for connection in late:
+            with contextlib.suppress(OSError):
+                connection.send(op="attach", epoch=9)
+                connection.send(op="pause")
+            assert connection.closed()
+            connection.close()
+        run.attach(epoch=2).passes("true")
+        kinds = [entry["kind"] for entry in read(run.directory / "journal.ndjson")]
+        assert kinds == ["ready", "attached", "started", "finished"]
+
+
+def test_a_destroy_beside_a_quit_leaves_a_launcher_that_works(launcher: Launcher) -> None:
+    for worker in range(1, 40):
+        run = launcher.start(worker=worker)
+        owner = run.attach()
+        owner.passes("true")
+        owner.say("quit")
+        assert run.destroy(directory=str(run.directory))["ok"]
+        assert launcher.ask(op="ping")["ok"]
+    assert launcher.ask(op="ping")["runs"] == {}
+
+
 def test_what_is_left_running_is_dead_before_the_next_run(launcher: Launcher, run: Run, token: Token) -> None:
     owner = run.attach()
     owner.execute(f"{token.sleeper('env -i setsid')} & wait")
@@ -105,11 +137,14 @@ def test_a_run_that_is_destroyed_takes_its_process_with_it(launcher: Launcher, r
     assert launcher.start(worker=13).pid != run.pid
 
 
-def test_a_frozen_run_that_ends_leaves_no_pause_behind(launcher: Launcher, run: Run) -> None:
+def test_a_frozen_run_that_ends_leaves_no_pause_behind(launcher: Launcher, run: Run, token: Token) -> None:
     owner = run.attach()
+    owner.execute(f"{token.sleeper('setsid')} & {token.sleeper()}")
+    token.wait_for(2)
     owner.say("pause")
     owner.until("paused")
     over(run, owner)
+    assert token.processes() == []
     again = launcher.start(worker=13)
     assert again.pid == run.pid
     again.attach().passes("true")
@@ -175,7 +210,7 @@ def test_the_next_launcher_ends_the_process_of_a_run_that_is_over(launcher: Laun
 
 @pytest.mark.faults
 def test_many_spare_runners_become_one(directory: Path) -> None:
-    launcher = Launcher(directory, setup="launcher.TRIM_DELAY = 0.2")
+    launcher = Launcher(directory, setup="from workers.runner import spares; spares.TRIM_DELAY = 0.2")
     try:
         runs = [launcher.start(worker=worker) for worker in range(1, 4)]
         for run in runs:

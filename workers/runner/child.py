@@ -42,7 +42,10 @@ class RunnerProcess:
 
     def has_ended(self) -> bool:
         """Whether the process died; it is reaped then."""
-        return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:  # it has been reaped already
+            return True
 
     def is_done(self) -> bool:
         """Whether its run is over and has left nothing: it waits for the next order. True once per run."""

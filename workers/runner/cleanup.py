@@ -109,4 +109,5 @@ def _began_then(entry: journal.Entry) -> bool:
 def highest_epoch(directory: str) -> int:
     """The highest epoch that the runner of this directory has obeyed; 0 for none."""
     entries = journal.salvage(Path(directory) / "journal.ndjson") if directory else []
-    return max((entry["epoch"] for entry in entries if entry["kind"] == "attached"), default=0)
+    epochs = [entry.get("epoch") for entry in entries if entry["kind"] == "attached"]
+    return max((epoch for epoch in epochs if isinstance(epoch, int)), default=0)

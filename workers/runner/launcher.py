@@ -28,17 +28,13 @@ from workers.runner.process import (
     write_json,
 )
 from workers.runner.sockets import listen
+from workers.runner.spares import Spares
 
 log = logging.getLogger("specyard.launcher")
 
 LINE_LIMIT = 64 * 1024
 # How long a destroy may take before it says that something is left.
 DESTROY_LIMIT = 8.0
-# Seconds of quiet before a spare runner is forked: not while the one that took its place is beginning.
-REFILL_DELAY = 0.01
-# Seconds of quiet after which one spare runner is enough, and how many are kept until then.
-TRIM_DELAY = 2.0
-MOST_SPARES = 8
 # Runs that ended by themselves and left nothing: so many are remembered, so that nobody looks for their traces.
 RUNS_REMEMBERED = 1000
 
@@ -78,8 +74,7 @@ class Launcher:
         self._listener = listen(path)
         self._wake_in, self._wake_out = socket.socketpair()
         self._connections: dict[socket.socket, bytearray] = {}
-        self._spares: list[RunnerProcess] = []
-        self._wants_spare = True
+        self._spares = Spares(self._let_go)
         self._ended: dict[str, None] = {}  # runs that are over and have left nothing, the latest last
         self._over = False
         self._changed = False  # whether the register of runs is to be written
@@ -95,15 +90,14 @@ class Launcher:
         gc.freeze()  # what is here already is shared with every runner, not copied by its collector
         log.info("launcher %d listens on %s", os.getpid(), self.path)
         while not self._over:
-            events = self._selector.select(self._patience())
+            events = self._selector.select(self._spares.patience)
             for key, _ in events:
                 self._try(partial(key.data, key.fileobj))
             if self._changed:
                 self._try(self._remember)
             if not events:
-                self._try(self._settle_spares)
-        for spare in self._spares:
-            spare.channel.close()
+                self._try(self._spares.settle)
+        self._spares.close()
         self._listener.close()
         Path(self.path).unlink(missing_ok=True)
 
@@ -197,44 +191,14 @@ class Launcher:
         self._bury()
         known = self.runs.get(request.run) or self._adopt(request.run, request.directory)
         if known is None:
-            process = self._runner_for(request)
+            Path(request.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with listen(request.socket) as listener:
+                process = self._spares.runner_for(request, listener)
             known = self.runs[request.run] = Launched(process.pid, request.directory, process)
             self._ended.pop(request.run, None)
             self._changed = True
             log.info("run %s: runner %d started", request.run, known.pid)
         return {"pid": known.pid, "created": known.created}
-
-    def _runner_for(self, order: Start) -> RunnerProcess:
-        """A runner that has this order: a spare one, else a new fork."""
-        Path(order.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._wants_spare = True
-        with listen(order.socket) as listener:
-            while self._spares:
-                spare = self._spares.pop()
-                try:
-                    spare.give(order, listener)
-                    return spare
-                except OSError as error:
-                    log.warning("the spare runner %d is gone: %s", spare.pid, error)
-                    spare.channel.close()
-            return RunnerProcess(self._let_go, (order, listener))
-
-    def _patience(self) -> float | None:
-        """How long to wait for something to do before the spares are seen to."""
-        if not self._spares:
-            return REFILL_DELAY if self._wants_spare else None
-        return TRIM_DELAY if len(self._spares) > 1 else None
-
-    def _settle_spares(self) -> None:
-        """All is quiet: have one spare runner. Where its fork fails it is not tried again before the next start."""
-        self._wants_spare = False
-        if not self._spares:
-            self._spares.append(RunnerProcess(self._let_go))
-        self._keep_spares(1)
-
-    def _keep_spares(self, count: int) -> None:
-        while len(self._spares) > count:
-            self._spares.pop(0).channel.close()  # it ends by that
 
     def _let_go(self) -> None:
         """In the forked child: close everything that is the launcher's."""
@@ -246,8 +210,7 @@ class Launcher:
                 os.close(run.watch)
             if run.process:
                 run.process.channel.close()
-        for spare in self._spares:
-            spare.channel.close()
+        self._spares.close()
 
     def _destroy(self, request: Destroy) -> list[int]:
         deadline = time.monotonic() + DESTROY_LIMIT
@@ -261,6 +224,7 @@ class Launcher:
         killed: list[int] = []
         if run and (run.ours or run.is_alive()):
             killed += cleanup.end_runner(run.pid, request.run, directory, deadline)
+            self._strike(request.run, run)
         elif directory:
             killed += cleanup.end_foreign_runner(request.run, directory, deadline)
         if directory and not (run and run.ours and ON_LINUX):
@@ -277,7 +241,7 @@ class Launcher:
             highest = cleanup.highest_epoch(directory)
             if highest > epoch:
                 raise Overtaken(f"the runner obeys epoch {highest}, which is higher than {epoch}")
-        except (Overtaken, OSError, ValueError):
+        except BaseException:
             if pid:
                 send(pid, signal.SIGCONT)
             raise
@@ -298,8 +262,7 @@ class Launcher:
         for name, run in list(self.runs.items()):
             if self._has_ended(run):
                 self._forget(name, run)
-        self._spares = [spare for spare in self._spares if not self._is_gone(spare)]
-        known = [run.pid for run in self.runs.values() if run.ours] + [spare.pid for spare in self._spares]
+        known = [run.pid for run in self.runs.values() if run.ours] + self._spares.bury()
         killed = cleanup.end_strays(known, self._soon())
         if killed:
             log.warning("ended strays %s", killed)
@@ -310,19 +273,11 @@ class Launcher:
             if run.process and run.process.is_done():
                 del self.runs[name]
                 self._changed = True
-                self._spares.append(run.process)
+                self._spares.add(run.process)
                 self._ended[name] = None
                 log.info("run %s: over, runner %d is spare", name, run.pid)
         while len(self._ended) > RUNS_REMEMBERED:
             del self._ended[next(iter(self._ended))]
-        self._keep_spares(MOST_SPARES)
-
-    @staticmethod
-    def _is_gone(spare: RunnerProcess) -> bool:
-        ended = spare.has_ended()
-        if ended:
-            spare.channel.close()
-        return ended
 
     def _has_ended(self, run: Launched) -> bool:
         if not run.ours:
@@ -337,6 +292,12 @@ class Launcher:
 
     def _forget(self, name: str, run: Launched) -> None:
         """A runner has ended. What it left lands here, unless it is not ours or nothing is a subreaper."""
+        self._strike(name, run)
+        if not (run.ours and ON_LINUX):
+            killed = cleanup.end_marked(name, run.directory, self._soon())
+            log.info("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
+
+    def _strike(self, name: str, run: Launched) -> None:
         del self.runs[name]
         self._changed = True
         if run.watch >= 0:
@@ -344,9 +305,6 @@ class Launcher:
             os.close(run.watch)
         if run.process:
             run.process.channel.close()
-        if not (run.ours and ON_LINUX):
-            killed = cleanup.end_marked(name, run.directory, self._soon())
-            log.info("run %s: runner %d ended, killed %s", name, run.pid, killed or "nothing")
 
     def _soon(self) -> float:
         return time.monotonic() + DESTROY_LIMIT

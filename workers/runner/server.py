@@ -87,13 +87,15 @@ class Runner:
         write_json(self._around.directory / "runner.json", self._identity())
         self._recover()
         self._journal.append("ready", pid=os.getpid())
-        server = await loop.create_unix_server(lambda: Client(self, self._journal), sock=self._listener)
+        self._listener.setblocking(False)
+        loop.add_reader(self._listener, self._connect)
         ticking = asyncio.ensure_future(self._tick())
         await self._over.wait()
         ticking.cancel()
-        server.close()
-        await self._close_clients()
+        loop.remove_reader(self._listener)
+        self._listener.close()
         await asyncio.gather(ticking, *self._tasks, return_exceptions=True)
+        await self._close_clients()
         loop.run_in_executor(None, self._journal.finish)
 
     def _identity(self) -> dict[str, Any]:
@@ -120,7 +122,30 @@ class Runner:
 
     # What connections tell
 
+    def _connect(self) -> None:
+        """Somebody knocks. asyncio's own server would lose those who come while it is being closed."""
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:  # no descriptor is free: whoever knocks waits
+            log.warning("a connection could not be accepted: %s", error)
+            self._listen_again_later()
+            return
+        connection.setblocking(False)
+        self._spawn(self._welcome(connection))
+
+    def _listen_again_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        loop.call_later(TICK, lambda: self._over.is_set() or loop.add_reader(self._listener, self._connect))
+
+    async def _welcome(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: Client(self, self._journal), connection)
+
     def connected(self, client: Client) -> None:
+        """A new connection, which has 30 s to attach."""
         if self._over.is_set():  # accepted in the moment of the end
             client.abort()
             return
