@@ -61,36 +61,38 @@ app.autodiscover_tasks(["workers", "queue_app"])
 
 @worker_ready.connect
 def start_caretaker(**_: object) -> None:
-    """The node's own thread starts when its Celery can take messages."""
+    """The node's own threads start when its Celery can take messages."""
     from workers import maintenance
 
+    ending.start()
     maintenance.start(CONFIG.node_name, superseded=lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @worker_shutting_down.connect
 def begin_to_end(**_: object) -> None:
-    """TERM or Ctrl-C has arrived, and this runs inside the signal's handler: let everything go, elsewhere."""
+    """TERM or Ctrl-C has arrived, and this runs inside the signal's handler: wake the thread that lets all go."""
     from workers import maintenance
 
     maintenance.take_nothing_more()
-    if ending.ident is None:
-        ending.start()
+    wanted_to_end.set()
 
 
 @worker_shutdown.connect
 def wait_for_the_end(**_: object) -> None:
     """Celery has ended: wait for what is still being let go."""
     begin_to_end()
-    ending.join()
+    if ending.ident is not None:  # else it never got ready
+        ending.join()
 
 
 def let_go_and_end() -> None:
-    """Drain, then end this process without Celery, which would wait up to a second more for its Redis.
+    """Once it is wanted, drain, then end this process without Celery, which would wait a second more for its Redis.
 
     A message that it has taken and not handed over is lost, which costs a moment. If draining fails, Celery ends.
     """
     from workers import maintenance
 
+    wanted_to_end.wait()
     maintenance.drain()
     logging.shutdown()
     sys.stdout.flush()
@@ -98,4 +100,5 @@ def let_go_and_end() -> None:
     os._exit(0)
 
 
-ending = threading.Thread(target=let_go_and_end, name="end")
+wanted_to_end = threading.Event()
+ending = threading.Thread(target=let_go_and_end, name="end", daemon=True)

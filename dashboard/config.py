@@ -91,8 +91,19 @@ class Config(BaseSettings):
                 file.write(secrets.token_urlsafe(50))
                 file.flush()
                 with contextlib.suppress(FileExistsError):
-                    os.link(file.name, path)
+                    _name(Path(file.name), path)
         return path.read_text()
+
+
+def _name(complete: Path, path: Path) -> None:
+    """Give a complete file its name too. Raises FileExistsError when somebody was faster."""
+    try:
+        os.link(complete, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links; here two at once would not notice one another
+        with path.open("x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(complete.read_text())
 
 
 @cache

@@ -37,6 +37,8 @@ def enqueue(
     NothingToDo or BadValue; then nothing has changed.
     """
     entry = _add(spec, by, timezone.now(), priority=priority, not_before=not_before, top=top, continues=continues)
+    if isinstance(entry, Worker):
+        return entry
     fill_slots()
     if WorkerQueue.objects.filter(pk=entry.pk).exists():
         return entry
@@ -53,8 +55,8 @@ def _add(
     not_before: datetime | None = None,
     top: bool = False,
     continues: Worker | None = None,
-) -> WorkerQueue:
-    """Add an entry. One that was added by the same call is given again: the answer to its commit was lost."""
+) -> WorkerQueue | Worker:
+    """Add an entry. What came of the same call already is given again: the answer to its commit was lost."""
     Yard.locked()
     fresh = Spec.objects.select_for_update().get(pk=spec.pk)
     priority = fresh.priority if priority is None else priority
@@ -64,7 +66,9 @@ def _add(
             return waiting
         raise AlreadyWaiting
     active = Worker.objects.filter(IS_ACTIVE, spec=fresh, lane=0)
-    if active.exclude(reason=Reason.REQUEUED).exists():
+    if running := active.exclude(reason=Reason.REQUEUED).first():
+        if running.created_by == by and running.created_at >= at:
+            return running
         raise AlreadyRunning
     if not fresh.chunks.exists():
         raise NothingToDo
@@ -255,14 +259,19 @@ def _set_limit(limit: int, by: str) -> None:
         emit(EventKind.SETTINGS_CHANGED, limit=limit, by=by)
 
 
-@unit_of_work
 def requeue(worker: Worker, by: str) -> None:
     """Stop the worker and let its spec wait in the queue again; the passed chunks are kept."""
+    _requeue(worker, by, timezone.now())
+
+
+@unit_of_work
+def _requeue(worker: Worker, by: str, at: datetime) -> None:
     Yard.locked()
     if worker.spec is None:
         raise NothingToDo
-    worker.request_stop(by, Reason.REQUEUED)
-    _add(worker.spec, by, timezone.now(), continues=worker)
+    if not WorkerQueue.objects.filter(continues=worker, added_at=at, added_by=by).exists():
+        worker.request_stop(by, Reason.REQUEUED)
+        _add(worker.spec, by, at, continues=worker)
     after_commit(fill_slots)
 
 
@@ -311,6 +320,7 @@ def _in_order(situation: Situation) -> Iterator[WorkerQueue]:
         behind = Q(priority__lt=last.priority) | Q(priority=last.priority, rank__gt=last.rank)
         size *= 2
         batch = list(entries.filter(behind).exclude(situation.hopeless())[:size])
+        situation.learn(batch)
 
 
 def _start(entry: WorkerQueue, situation: Situation) -> Worker:

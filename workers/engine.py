@@ -30,6 +30,14 @@ logger = logging.getLogger(__name__)
 PREPARE_SECONDS = 1800.0
 
 
+def name_of(attempt: Attempt, chunk: WorkerChunk) -> str:
+    """What requests for the attempt are called in the journal: the third try at chunk 2 is "2.3".
+
+    No primary key: a database that was restored gives those out again, and then they mean another chunk.
+    """
+    return f"{chunk.ordinal}.{attempt.number}"
+
+
 class Draining(Exception):
     """This process shuts down; the work goes on later."""
 
@@ -165,13 +173,14 @@ class Engine(RunnerLink):
 
     def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
         """Whether its runner still lives, had not begun it, or had finished all of it before it died."""
-        was_begun = self.connection is None and f"{attempt.pk}:execute" in self.begun
+        was_begun = self.connection is None and f"{name_of(attempt, chunk)}:execute" in self.begun
         if attempt.incarnation == self.worker.incarnation and not was_begun:
             return True
-        executed = self.results.get(f"{attempt.pk}:execute")
+        executed = self.results.get(f"{name_of(attempt, chunk)}:execute")
         if executed is None:
             return False
-        return executed["outcome"] != "passed" or not chunk.review or f"{attempt.pk}:review" in self.results
+        was_reviewed = not chunk.review or f"{name_of(attempt, chunk)}:review" in self.results
+        return executed["outcome"] != "passed" or was_reviewed
 
     def try_once(self, attempt: Attempt, chunk: WorkerChunk) -> None:
         """Execute, review, close. Raises RunnerLost."""
@@ -186,7 +195,7 @@ class Engine(RunnerLink):
         """Have the runner execute the chunk, with the findings of the last failed attempt."""
         return self.request(
             "execute",
-            f"{attempt.pk}:execute",
+            f"{name_of(attempt, chunk)}:execute",
             attempt=attempt.pk,
             executor=chunk.executor,
             params=chunk.params,
@@ -205,7 +214,7 @@ class Engine(RunnerLink):
         """Have the runner review the chunk."""
         return self.request(
             "review",
-            f"{attempt.pk}:review",
+            f"{name_of(attempt, chunk)}:review",
             attempt=attempt.pk,
             command=chunk.review["command"],
             **self.surroundings(attempt, chunk),
@@ -261,7 +270,8 @@ class Engine(RunnerLink):
 
     def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
         """How far its log reaches, when the runner has told the end of it."""
-        told = self.results.get(f"{attempt.pk}:review") or self.results.get(f"{attempt.pk}:execute")
+        name = name_of(attempt, attempt.chunk)
+        told = self.results.get(f"{name}:review") or self.results.get(f"{name}:execute")
         return {"log_bytes": told["bytes"], "log_lines": told["lines"]} if told else {}
 
     def lose_attempt(self) -> None:

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-YOUNG_SECONDS = 1.0  # an accepted worker that nobody drives after so long has lost its message, or its process
+IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 EVENTS_KEPT = timedelta(days=7)
 RUNS_KEPT = timedelta(days=7)
@@ -109,10 +109,11 @@ def find_work(node: Node) -> list[tuple[Callable[[int, int], None], int, int]]:
 
     Nothing, once another process speaks for the node.
     """
-    late = timezone.now() - timedelta(seconds=YOUNG_SECONDS)
-    mine_to_drive = Worker.objects.filter(IS_ACTIVE, created_at__lte=late, node=node, node__instance=node.instance)
-    rows = mine_to_drive.order_by("slot").values_list("pk", "epoch", "status")
-    mine = driving.owned.taken()
+    late = timezone.now() - timedelta(seconds=IDLE_SECONDS)
+    waiting = Q(status=WorkerStatus.IDLE, created_at__lte=late) | Q(status__in=OWNED)
+    mine_to_drive = Worker.objects.filter(IS_ACTIVE, waiting, node=node, node__instance=node.instance)
+    rows = list(mine_to_drive.order_by("slot").values_list("pk", "epoch", "status"))
+    mine = driving.owned.taken()  # asked last: what was accepted here a moment ago is taken by now
     return [
         (driving.run if status == WorkerStatus.IDLE else driving.adopt, pk, epoch)
         for pk, epoch, status in rows
@@ -234,6 +235,8 @@ class Caretaker:
     def drain(self) -> None:
         """Let everything go: runners are interrupted, their chunks go on later, no attempt is charged."""
         driving.owned.draining.set()
+        if self.node is not None and not self.fenced.is_set():
+            self.node.drain()  # or it would be given, and give itself, what it does not take up any more
         driving.owned.wait_until_empty(DRAIN_SECONDS)
         self._end.set()
         if self._thread.is_alive():

@@ -4,6 +4,7 @@ Journals, logs and workspaces carry the number. A database that was deleted, res
 another one would begin again with numbers that have a past, and the past would be taken for true.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -18,7 +19,7 @@ NUMBER = re.compile(r"\d{1,15}(?=-|\Z)")
 
 def highest_number_kept(data: Path) -> int:
     """The highest number of a worker that has left something in this data directory; 0 for none."""
-    names = [path.name for place in PLACES if (data / place).is_dir() for path in (data / place).iterdir()]
+    names = [name for place in PLACES if (data / place).is_dir() for name in os.listdir(data / place)]
     return max((int(found[0]) for name in names if (found := NUMBER.match(name))), default=0)
 
 

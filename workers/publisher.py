@@ -1,6 +1,7 @@
 """Bells that ring after a commit: the channel layer, a node's Celery queue, the wish flags.
 
-Every bell is best effort. Whoever hears one reads the database; a bell that is lost costs a moment.
+Every bell is best effort. Whoever hears one reads the database; a bell that is lost costs a moment. Only what a node
+accepts for itself is handed to its own threads as it was written: each of their writes carries the epoch all the same.
 """
 
 import logging

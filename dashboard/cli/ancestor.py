@@ -14,7 +14,7 @@ from typing import Any
 
 from dashboard.cli import application, processes
 from dashboard.cli.supervisor import ChildFailed, Supervisor
-from workers.runner.process import become_subreaper, identity
+from workers.runner.process import become_subreaper, children_of, identity
 
 NAME = "application"  # of the process and its log
 GO = b"+"
@@ -37,7 +37,7 @@ class Ancestor:
         log_of = self._supervisor.log_of
         with theirs:
             self._pid = processes.start(NAME, lambda: _be(theirs, log_of, descendants), log_of(NAME), self._let_go)
-        self._answers = self._ours.makefile("rb")
+        self._answers = self._ours.makefile("rb", buffering=0)  # `select` must see what was not read yet
 
     def hear(self) -> dict[str, Any]:
         """What it says next: that it is loaded, then how the database is. Raises ChildFailed, StopAsked."""
@@ -57,6 +57,9 @@ class Ancestor:
         if self._pid:
             processes.kill_session(self._pid)
             self._forget()
+            known = {child.pid for child in self._supervisor.children}
+            for pid in set(children_of(os.getpid())) - known:  # forked by it, in sessions of their own
+                processes.kill(pid, identity(pid))
 
     def _let_go(self) -> None:
         self._supervisor.let_go()

@@ -1,5 +1,6 @@
 """Processes that `specyard up` starts: forked into sessions of their own; and how to end one that it knows."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,7 +25,8 @@ def start(name: str, target: Target, log: Path, let_go: Callable[[], None]) -> i
 
     It has its own session, no terminal, and `log` as its output. `let_go` closes there what is the parent's.
     """
-    shorten(log)
+    with contextlib.suppress(OSError):  # a full disk; the supervisor says so when it tries again
+        shorten(log)
     sys.stdout.flush()
     sys.stderr.flush()
     # Until the child has its own handlers a signal waits; ours would swallow it there.
@@ -53,9 +55,11 @@ def shorten(log: Path) -> None:
     with log.open("r+b") as file:
         file.seek(-LOG_BYTES, os.SEEK_END)
         aside = log.with_name(log.name + ".1")
-        with open(aside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as kept:
-            kept.write(file.read(LOG_BYTES))
-        file.truncate(0)
+        try:
+            with open(aside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as kept:
+                kept.write(file.read(LOG_BYTES))
+        finally:
+            file.truncate(0)  # also where there is no room for what was to be kept
 
 
 def kill_session(pid: int) -> None:

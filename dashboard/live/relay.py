@@ -62,7 +62,9 @@ class Relay:
 
     def has_room_for(self, topics: frozenset[Topic]) -> bool:
         """Whether a page with these topics may join: what it is filtered by is drawn for it alone."""
-        return len({topic for topic in self._board.topics | topics if topic.filter}) <= MOST_FILTERS
+        filters = {topic for topic in self._board.topics if topic.filter}
+        new = {topic for topic in topics if topic.filter} - filters
+        return not new or len(filters | new) <= MOST_FILTERS
 
     def join(self, socket: Socket) -> None:
         """Give the page its regions whole, and from then on what changes."""

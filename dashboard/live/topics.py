@@ -14,7 +14,7 @@ from workers.states import EventKind
 
 MOST_TOPICS = 8
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
-FILTER = re.compile(r"[A-Za-z0-9_.~%+&=-]{0,2500}")  # as in the address of the page
+FILTER = re.compile(r"[A-Za-z0-9_.~%+=-]{0,2000}(&[A-Za-z0-9_.~%+=-]{0,2000}){0,3}")  # as in the page's address
 
 
 class BadTopics(ValueError):

@@ -27,6 +27,9 @@ WRITING = {
     "Node",
 }
 VERBS = {
+    ("workers.models.worker", "Worker.claim"),
+    ("workers.models.plan", "accept"),
+    ("workers.models.plan", "frozen_plan"),
     ("workers.models.worker", "Worker.adopt"),
     ("workers.models.worker", "Worker.new_incarnation"),
     ("workers.models.worker", "Worker._wish"),
@@ -72,6 +75,9 @@ def _call_writes(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name not in WRITING:
         return False
+    unpacked = [part for keyword in call.keywords if keyword.arg is None for part in ast.walk(keyword.value)]
+    if any(isinstance(part, ast.Call) for part in unpacked):
+        return True  # whatever a function makes up
     keywords = {keyword.arg for keyword in call.keywords}
     inside = [value for keyword in call.keywords for value in ast.walk(keyword.value)]
     inside += [value for argument in call.args for value in ast.walk(argument)]
