@@ -37,7 +37,8 @@ async def test_a_page_of_another_site_is_refused(relay, cookie, origin):
 @pytest.mark.parametrize(
     "topics",
     [
-        *("kitchen", "worker", "worker:0", "worker:x", "workers:1", "worker:1'", "WORKERS", "worker:" + "9" * 30, "specs:" + "a&" * 900),
+        *("kitchen", "worker", "worker:0", "worker:x", "workers:1", "worker:1'", "WORKERS", "worker:" + "9" * 30),
+        "specs:" + "a&" * 900,
         ",".join(f"worker:{number}" for number in range(1, 20)),
     ],
 )
