@@ -12,6 +12,8 @@ from tests.support.wait import until
 
 # What Chromium itself says when nobody answers at an address.
 NOBODY_THERE = re.compile(r"net::ERR_|WebSocket connection to .* failed")
+# What Chromium and htmx say of a page that is left while it still connects.
+LEFT_BEFORE_CONNECTED = re.compile(r"closed before the connection is established|htmx:ws:error")
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI} in ${event.sourceFile}`));
@@ -45,7 +47,9 @@ class Watch:
         page.on("websocket", lambda socket: self._follow(page, socket))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning") or (self._outage and NOBODY_THERE.search(message.text)):
+        if message.type not in ("error", "warning") or LEFT_BEFORE_CONNECTED.search(message.text):
+            return
+        if self._outage and NOBODY_THERE.search(message.text):
             return
         self.complaints.append(f"{message.type}: {message.text} ({message.location})")
 
