@@ -5,6 +5,7 @@ from pathlib import Path
 
 from specs import limits
 from specs.errors import SpecInvalid
+from specs.models import Isolation
 from specs.text import is_storable
 
 
@@ -14,6 +15,12 @@ def checked_directory(text: str | Path, field: str = "directory") -> str:
     if problem:
         raise SpecInvalid([(field, problem)])
     return os.path.realpath(os.path.expanduser(text))
+
+
+def usual_isolation(directory: Path) -> Isolation:
+    """What suits a project there: a git worktree per worker where it lies in a repository, else copies."""
+    inside = any((place / ".git").exists() for place in (directory, *directory.parents))
+    return Isolation.WORKTREE if inside else Isolation.COPY
 
 
 def _problem(text: str) -> str:

@@ -76,7 +76,7 @@ class _ProjectInput(BaseModel):
     name: Name
     directory: str
     default_branch: Annotated[str, Field(max_length=limits.TITLE_LENGTH), AfterValidator(_branch)] = "main"
-    isolation: Literal["copy", "in_place"] = "copy"
+    isolation: Literal["worktree", "copy", "in_place"] = "copy"
     setup_command: OptionalCommand = ""
     teardown_command: OptionalCommand = ""
     review_command: OptionalCommand = ""

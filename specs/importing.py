@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import IntegrityError, transaction
 
 from specs import limits
-from specs.directories import checked_directory
+from specs.directories import checked_directory, usual_isolation
 from specs.discovery import project_roots, spec_files
 from specs.errors import SpecInvalid
 from specs.importers import importer_for
@@ -132,7 +132,8 @@ def _project_at(path: Path) -> Project:
     for root in roots:
         if project := Project.objects.filter(directory=str(root)).order_by("pk").first():
             return project
-    return Project(name=slug(roots[0].name)[: limits.NAME_LENGTH - 5] or "project", directory=str(roots[0]))
+    name = slug(roots[0].name)[: limits.NAME_LENGTH - 5] or "project"
+    return Project(name=name, directory=str(roots[0]), isolation=usual_isolation(roots[0]))
 
 
 def _create(project: Project) -> Project:

@@ -20,6 +20,7 @@ valid_name = RegexValidator(rf"\A{NAME_PATTERN}\Z", f"Use {NAME_HINT}.")
 class Isolation(models.TextChoices):
     """Where the workers of a project work."""
 
+    WORKTREE = "worktree", "Git worktree"  # each worker in a worktree and on a branch of its own
     COPY = "copy", "Copy"  # each worker in a copy of the directory
     IN_PLACE = "in_place", "In place"  # all workers in the directory itself
 
@@ -63,8 +64,8 @@ class Project(models.Model):
             models.CheckConstraint(name="project_has_a_name", condition=~Q(name="")),
             models.CheckConstraint(name="project_directory_is_absolute", condition=Q(directory__startswith="/")),
             models.CheckConstraint(
-                name="project_isolation_is_copy_or_in_place",
-                condition=Q(isolation__in=("copy", "in_place")),
+                name="project_isolation_is_known",
+                condition=Q(isolation__in=("worktree", "copy", "in_place")),
             ),
             models.CheckConstraint(
                 name="project_limit_is_1_to_1000_or_none",

@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from workers.errors import WorkerError
-from workers.models import Attempt, Event, EventCounter, Node, Worker, WorkerChunk
+from workers.models import Attempt, Event, EventCounter, Landing, Node, Worker, WorkerChunk
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -86,6 +86,13 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_display = ["id", "chunk", "number", "status", "reason", "exit_code", "started_at", "finished_at"]
     list_select_related = ["chunk"]
     list_filter = ["status", "reason"]
+
+
+@admin.register(Landing)
+class LandingAdmin(ReadOnlyAdmin):
+    list_display = ["id", "worker", "kind", "asked_by", "asked_at", "done_at", "error"]
+    list_select_related = ["worker"]
+    list_filter = ["kind"]
 
 
 @admin.register(Node)

@@ -1,12 +1,14 @@
 """Who drives which worker in this process: workers are claimed or adopted, and each gets a thread and an engine."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
+from workers import landing
 from workers.engine import Draining, Engine
 from workers.errors import Fenced, LauncherUnavailable, RunnerRefused, StaleTransition
 from workers.models import Worker, patience
@@ -86,3 +88,26 @@ def drive(worker: Worker, *, fresh: bool) -> None:
         engine.give_up(DEFECT)
     finally:
         engine.hang_up()
+
+
+_landing: set[int] = set()
+_landing_lock = threading.Lock()
+
+
+def land(landing_id: int) -> None:
+    """Have a branch merged or discarded in a thread of the pool, unless one is at it."""
+    with _landing_lock:
+        if landing_id in _landing:
+            return
+        _landing.add(landing_id)
+    pool.submit(_land, landing_id)
+
+
+def _land(landing_id: int) -> None:
+    try:
+        landing.carry_out(landing_id)
+    except Exception:
+        logger.exception("Landing %s met a defect", landing_id)
+    finally:
+        with _landing_lock:
+            _landing.discard(landing_id)

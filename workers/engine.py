@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.utils import timezone
 
-from workers import workspace
+from workers.asking import Asking, name_of
 from workers.control import Ear
 from workers.errors import (
     Fenced,
@@ -20,29 +20,19 @@ from workers.errors import (
     StaleTransition,
 )
 from workers.launch import Entry
-from workers.link import GivenUp, RunnerLink, StopRequested
-from workers.models import Attempt, Worker, WorkerChunk, log_path, retrying
+from workers.link import GivenUp, StopRequested
+from workers.models import Attempt, Worker, WorkerChunk, retrying
 from workers.owned import Owned
 from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
 
 logger = logging.getLogger(__name__)
-
-PREPARE_SECONDS = 1800.0
-
-
-def name_of(attempt: Attempt, chunk: WorkerChunk) -> str:
-    """What requests for the attempt are called in the journal: the third try at chunk 2 is "2.3".
-
-    No primary key: a database that was restored gives those out again, and then they mean another chunk.
-    """
-    return f"{chunk.ordinal}.{attempt.number}"
 
 
 class Draining(Exception):
     """This process shuts down; the work goes on later."""
 
 
-class Engine(RunnerLink):
+class Engine(Asking):
     """Drives one worker. One thread."""
 
     def __init__(self, worker: Worker, owned: Owned, *, fresh: bool) -> None:
@@ -51,7 +41,6 @@ class Engine(RunnerLink):
         self.owned = owned
         self.ear = Ear(worker.pk)
         self.attempt: Attempt | None = None
-        self.workspace = workspace.for_worker(worker.project, worker.pk)
 
     # The story.
 
@@ -64,6 +53,7 @@ class Engine(RunnerLink):
             self.prepare()
             for chunk in self.worker.plan or retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
                 self.work_through(chunk)
+                self.head = chunk.commit or self.head
                 if chunk.outcome == ChunkOutcome.FAILED and self.worker.on_failure == "stop":
                     break
             self.tear_down()
@@ -87,21 +77,10 @@ class Engine(RunnerLink):
         result = self.insist(self.ask_to_prepare)
         if result["outcome"] != "passed":
             raise GivenUp(Reason.PREPARATION_FAILED, result["message"])
-        self.worker.prepared(str(self.workspace.directory))
-
-    def ask_to_prepare(self) -> Entry:
-        """Have the runner copy the project and run its setup command."""
-        if self.results.get("prepare", {}).get("outcome") == "interrupted":
-            del self.results["prepare"]  # by an earlier shutdown
-        log = log_path(self.worker.pk, 0)
-        return self.request(
-            "prepare",
-            "prepare",
-            **self.workspace.preparation(),
-            env=self.variables(),
-            log=str(log),
-            timeout=PREPARE_SECONDS,
-        )
+        made = result.get("facts") or {}
+        directory = made.get("directory") or str(self.workspace.directory)
+        self.worker.prepared(directory, made.get("branch", ""), made.get("base", ""))
+        self.head = self.worker.base_commit
 
     def insist(self, ask: Callable[[], Entry]) -> Entry:
         """Ask again after each loss of the runner, up to MAX_RESCUES times."""
@@ -118,17 +97,7 @@ class Engine(RunnerLink):
         if not command:
             return
         try:
-            result = self.request(
-                "prepare",
-                "teardown",
-                copy=None,
-                command=command,
-                note="teardown",
-                cwd=self.worker.workspace,
-                env=self.variables(),
-                log=str(log_path(self.worker.pk, 0)),
-                timeout=PREPARE_SECONDS,
-            )
+            result = self.ask_to_tear_down(command)
         except RunnerLost:
             logger.warning("Worker %s: the runner died during the teardown command", self.worker.pk)
             self.forget_runner()
@@ -183,63 +152,15 @@ class Engine(RunnerLink):
         return executed["outcome"] != "passed" or was_reviewed
 
     def try_once(self, attempt: Attempt, chunk: WorkerChunk) -> None:
-        """Execute, review, close. Raises RunnerLost."""
-        result = self.ask_to_execute(attempt, chunk)
+        """Execute, review, keep, close. Raises RunnerLost."""
+        result = self.ask_to_restore(attempt, chunk) or self.ask_to_execute(attempt, chunk)
         if result["outcome"] == "passed" and chunk.review:
             if attempt.reviewed_at is None:
                 attempt.begin_review(self.worker)
             result = self.ask_to_review(attempt, chunk)
+        if result["outcome"] == "passed" and self.worker.branch:
+            result = self.ask_for_checkpoint(attempt, chunk)
         self.settle(attempt, chunk, result)
-
-    def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
-        """Have the runner execute the chunk, with the findings of the last failed attempt."""
-        return self.request(
-            "execute",
-            f"{name_of(attempt, chunk)}:execute",
-            attempt=attempt.pk,
-            executor=chunk.executor,
-            params=chunk.params,
-            findings=self.findings_for(attempt, chunk),
-            **self.surroundings(attempt, chunk),
-        )
-
-    def findings_for(self, attempt: Attempt, chunk: WorkerChunk) -> str:
-        """What the last failed attempt at the chunk has left to be read."""
-        if attempt.number == 1:
-            return ""
-        earlier = chunk.attempts.filter(status=AttemptStatus.FAILED).order_by("-number")
-        return retrying(lambda: earlier.values_list("findings", flat=True).first()) or ""
-
-    def ask_to_review(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
-        """Have the runner review the chunk."""
-        return self.request(
-            "review",
-            f"{name_of(attempt, chunk)}:review",
-            attempt=attempt.pk,
-            command=chunk.review["command"],
-            **self.surroundings(attempt, chunk),
-        )
-
-    def surroundings(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
-        """Where and how long a chunk runs, and what it sees."""
-        variables = {
-            "SPECYARD_CHUNK": chunk.key,
-            "SPECYARD_ATTEMPT": str(attempt.number),
-        }
-        return {
-            "cwd": self.worker.workspace,
-            "env": self.variables() | variables,
-            "log": str(attempt.log_path),
-            "timeout": float(chunk.timeout),
-        }
-
-    def variables(self) -> dict[str, str]:
-        """The project's variables and those that name the worker."""
-        return {
-            **self.worker.project.environment,
-            "SPECYARD_WORKER": str(self.worker.pk),
-            "SPECYARD_WORKSPACE": self.worker.workspace or str(self.workspace.directory),
-        }
 
     def settle(self, attempt: Attempt, chunk: WorkerChunk, result: Entry) -> None:
         """Map the runner's result to the attempt's status and the chunk's outcome."""
@@ -247,7 +168,8 @@ class Engine(RunnerLink):
         facts["exit_code"] = result.get("exit_code")
         facts |= self.reach_of_log(attempt)
         if result["outcome"] == "passed":
-            self.close_attempt(AttemptStatus.PASSED, ChunkOutcome.PASSED, **facts)
+            commit = (result.get("facts") or {}).get("commit", "")
+            self.close_attempt(AttemptStatus.PASSED, ChunkOutcome.PASSED, commit=commit, **facts)
         elif result["outcome"] == "interrupted":
             self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
         else:
@@ -267,12 +189,6 @@ class Engine(RunnerLink):
         if self.attempt is not None:
             facts = {"reason": reason, "message": message, **self.reach_of_log(self.attempt)}
             self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
-
-    def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
-        """How far its log reaches, when the runner has told the end of it."""
-        name = name_of(attempt, attempt.chunk)
-        told = self.results.get(f"{name}:review") or self.results.get(f"{name}:execute")
-        return {"log_bytes": told["bytes"], "log_lines": told["lines"]} if told else {}
 
     def lose_attempt(self) -> None:
         """The runner died: its tree is made sure to be dead, the attempt is lost, and another one may follow."""

@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers import driving, launch, publisher
+from workers import driving, landing, launch, publisher
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
@@ -222,6 +222,8 @@ class Caretaker:
             prune_runs()
         if not driving.owned.draining.is_set():
             take_up(self.node)
+            for landing_id in landing.pending(self.node):
+                driving.land(landing_id)
             slots_may_be_free.send(Caretaker)
 
     def step_down(self) -> None:

@@ -75,6 +75,11 @@ def driver_here(node: str) -> Callable[[Any], object] | None:
     return _drivers.get(node)
 
 
+def land(node: str, landing_id: int) -> None:
+    """Have the node merge or discard a branch."""
+    current_app.send_task("workers.land", args=(landing_id,), queue=f"node.{node}", retry=False)
+
+
 def run_worker(node: str, worker_id: int, epoch: int) -> None:
     """Have another process, the node's, claim the worker."""
     current_app.send_task("workers.run_worker", args=(worker_id, epoch), queue=f"node.{node}", retry=False)

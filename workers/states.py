@@ -81,6 +81,13 @@ class Reason(TextChoices):
 MAX_RESCUES = 3  # lost attempts of one worker before it fails
 
 
+class LandingKind(TextChoices):
+    """What a person wants to become of a worker's branch."""
+
+    MERGE = "merge", "Merge"  # into the base of its project
+    DISCARD = "discard", "Discard"  # worktree and branch are removed, whatever they hold
+
+
 class EventKind(TextChoices):
     """What an event of the outbox tells."""
 

@@ -1,4 +1,4 @@
-"""What Celery carries: the wish that a node starts a worker at once."""
+"""What Celery carries: wishes that a node should carry out at once."""
 
 from celery import shared_task
 
@@ -9,3 +9,9 @@ from workers import driving
 def run_worker(worker_id: int, epoch: int) -> None:
     """Have the worker claimed and driven. A doubled or late message finds nothing to claim."""
     driving.submit(driving.run, worker_id, epoch)
+
+
+@shared_task(name="workers.land", ignore_result=True)  # type: ignore[untyped-decorator]
+def land(landing_id: int) -> None:
+    """Have a branch merged or discarded."""
+    driving.land(landing_id)

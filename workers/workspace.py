@@ -1,4 +1,4 @@
-"""Where a worker works: in the project's directory itself, or in a copy of it."""
+"""Where a worker works: in the project's directory itself, in a copy of it, or in a git worktree."""
 
 import os
 from dataclasses import dataclass
@@ -15,8 +15,10 @@ class Workspace:
     """A worker's directory and what has to be done before the first chunk."""
 
     directory: Path
-    source: Path | None  # to be copied from; None when the work is done in place
+    source: Path | None  # what it is made from; None when the work is done in place
     setup: str
+    branch: str = ""  # of the worktree that it shall be; "" for a copy
+    base: str = ""  # the branch that the worktree begins with
 
     @property
     def needs_preparation(self) -> bool:
@@ -24,16 +26,23 @@ class Workspace:
 
     def preparation(self) -> dict[str, Any]:
         """The fields of the runner's `prepare` request that make this workspace."""
-        copy = None
-        if self.source is not None:
-            copy = {"source": os.fspath(self.source), "target": os.fspath(self.directory)}
-        return {"copy": copy, "command": self.setup, "cwd": os.fspath(self.directory)}
+        target, fields = os.fspath(self.directory), {"command": self.setup, "cwd": os.fspath(self.directory)}
+        if self.source is None:
+            return fields
+        source = os.fspath(self.source)
+        if not self.branch:
+            return {**fields, "copy": {"source": source, "target": target}}
+        worktree = {"repository": source, "target": target, "branch": self.branch, "base": self.base}
+        return {**fields, "worktree": worktree}
 
 
-def for_worker(project: Project, worker_id: int) -> Workspace:
-    """The workspace that a worker of the project gets."""
+def for_worker(project: Project, worker_id: int, spec: str = "spec") -> Workspace:
+    """The workspace that a worker of the project gets; `spec` names its branch."""
     source = Path(project.directory)
     if project.isolation == Isolation.IN_PLACE:
         return Workspace(directory=source, source=None, setup=project.setup_command)
-    copies: Path = settings.SPECYARD.data / "workspaces"
-    return Workspace(directory=copies / str(worker_id), source=source, setup=project.setup_command)
+    directory: Path = settings.SPECYARD.data / "workspaces" / str(worker_id)
+    if project.isolation == Isolation.COPY:
+        return Workspace(directory, source, project.setup_command)
+    branch = f"spec/{spec}-{worker_id}"
+    return Workspace(directory, source, project.setup_command, branch, project.default_branch)

@@ -8,7 +8,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from dashboard.pages import words
-from workers.models import Worker, WorkerChunk
+from workers.models import Landing, Worker, WorkerChunk
+from workers.models.landing import refusal
 from workers.models.worker import IS_ACTIVE
 from workers.states import ChunkOutcome, Reason, Step, Wish, WorkerStatus
 
@@ -145,6 +146,26 @@ def cards_of(workers: Iterable[Worker]) -> list[Card]:
     for pk, ordinal, title, outcome in rows.values_list("worker", "ordinal", "title", "outcome"):
         plans[pk].append((ordinal, title, outcome))
     return [Card(worker, plans[worker.pk]) for worker in workers]
+
+
+@dataclass(frozen=True)
+class HeadCard(Card):
+    """The card of a worker's own page, which also tells what has become of its branch."""
+
+    landing: Landing | None  # the latest try
+    can_land: bool
+
+    @property
+    def can_merge(self) -> bool:
+        return self.can_land and (self.landing is None or bool(self.landing.error))
+
+
+def head_card(worker: Worker) -> HeadCard:
+    """What the head of a worker's page needs."""
+    (card,) = cards_of([worker])
+    landing = worker.landings.first() if worker.branch else None
+    can_land = bool(worker.branch) and (landing is None or landing.done_at is not None) and not refusal(worker)
+    return HeadCard(worker, card.plan, landing, can_land)
 
 
 def active_workers() -> list[Worker]:

@@ -17,7 +17,7 @@ from django.db.models import Count, Sum
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from dashboard.pages.cards import Card, active_workers, cards_of, lingering
+from dashboard.pages.cards import Card, active_workers, cards_of, head_card, lingering
 from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
@@ -172,12 +172,12 @@ def finished() -> Fragment:
 
 def worker_head(worker: Worker) -> Fragment:
     """Title, state and controls of a worker's page."""
-    return Fragment(f"worker-{worker.pk}-head", "workers/_head.html", cards_of([worker])[0])
+    return Fragment(f"worker-{worker.pk}-head", "workers/_head.html", head_card(worker))
 
 
 def worker_facts(worker: Worker) -> Fragment:
     """The strip of facts below the title."""
-    return Fragment(f"worker-{worker.pk}-facts", "workers/_facts.html", cards_of([worker])[0])
+    return Fragment(f"worker-{worker.pk}-facts", "workers/_facts.html", head_card(worker))
 
 
 def worker_timeline(worker: Worker) -> Fragment:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from dashboard.pages import attempts, demo, history, projects, queue, sign_in, specs, workers
+from dashboard.pages import attempts, changes, demo, history, projects, queue, sign_in, specs, workers
 
 urlpatterns: list[URLPattern] = [
     path("", workers.home, name="home"),
@@ -19,6 +19,10 @@ urlpatterns: list[URLPattern] = [
     path("workers/<int:pk>/stop", workers.stop, name="worker-stop"),
     path("workers/<int:pk>/requeue", workers.requeue, name="worker-requeue"),
     path("workers/<int:pk>/retry", workers.retry, name="worker-retry"),
+    path("workers/<int:pk>/changes", changes.index, name="worker-changes"),
+    path("workers/<int:pk>/changes/patch", changes.patch, name="worker-patch"),
+    path("workers/<int:pk>/merge", changes.land, {"kind": "merge"}, name="worker-merge"),
+    path("workers/<int:pk>/discard", changes.land, {"kind": "discard"}, name="worker-discard"),
     path("attempts/<int:pk>/log", attempts.log, name="attempt-log"),
     path("attempts/<int:pk>/log/raw", attempts.download, name="attempt-download"),
     path("queue", queue.index, name="queue"),

@@ -9,12 +9,14 @@ from dashboard import signin
 from dashboard.pages.urls import urlpatterns
 
 LISTS = ("workers", "queue", "specs", "projects", "history")
-LOOKING = ("home", *LISTS, "worker", "attempt-log", "attempt-download", "spec")
+BRANCHED = ("worker-changes", "worker-patch")
+LOOKING = ("home", *LISTS, *BRANCHED, "worker", "attempt-log", "attempt-download", "spec")
 PAGES_TO_ACT = ("spec-new", "spec-edit", "project-new", "project")
 ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),
         *("worker-pause", "worker-resume", "worker-stop", "worker-requeue", "worker-retry"),
+        *("worker-merge", "worker-discard"),
         *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
         *("project-new", "project", "project-import", "demo"),

@@ -8,33 +8,13 @@ from typing import Any
 import pytest
 
 from tests.runner.support import Owner, Run, wait_until
-
-
-def git(directory: Path, *arguments: str) -> str:
-    """git by an author of the test's own, in that directory."""
-    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always")
-    done = subprocess.run(["git", *identity, *arguments], cwd=directory, check=True, capture_output=True, text=True)
-    return done.stdout.rstrip("\n")
-
-
-def commit(directory: Path, **files: str) -> str:
-    """Commit files (a name without its .txt) and give the commit."""
-    for name, text in files.items():
-        (directory / f"{name}.txt").write_text(text)
-    if files:
-        git(directory, "add", "--", *(f"{name}.txt" for name in files))
-    git(directory, "commit", "--quiet", "--allow-empty", "--message", "work")
-    return git(directory, "rev-parse", "HEAD")
+from tests.support.repository import commit, git
+from tests.support.repository import repository as made_repository
 
 
 @pytest.fixture
 def repository(directory: Path) -> Path:
-    """A repository with one commit on main."""
-    path = directory / "repository"
-    path.mkdir()
-    git(path, "init", "--quiet", "--initial-branch", "main")
-    commit(path, a="one\n")
-    return path
+    return made_repository(directory / "repository")
 
 
 def prepare(owner: Owner, repository: Path, target: Path, attempt: int = 0, **more: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_a_forms_texts_are_understood(good):
         ("directory", "/tmp/\udcff", "UTF-8"),
         ("directory", "/" + "x" * 5000, "at most 4,096"),
         ("directory", ["/tmp"], "must be text, not a list"),
-        ("isolation", "worktree", "must be 'copy' or 'in_place'"),
+        ("isolation", "docker", "must be 'worktree', 'copy' or 'in_place'"),
         ("max_workers", 0, "at least 1"),
         ("max_workers", 1001, "at most 1000"),
         ("max_workers", True, "must be a whole number"),

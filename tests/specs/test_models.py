@@ -39,7 +39,7 @@ def refused(model: type[models.Model], constraint: str, **changes: object) -> No
     [
         (Project, "project_has_a_name", {"name": ""}),
         (Project, "project_directory_is_absolute", {"directory": "relative"}),
-        (Project, "project_isolation_is_copy_or_in_place", {"isolation": "worktree"}),
+        (Project, "project_isolation_is_known", {"isolation": "docker"}),
         (Project, "project_limit_is_1_to_1000_or_none", {"max_workers": 0}),
         (Project, "project_limit_is_1_to_1000_or_none", {"max_workers": 1001}),
         (Project, "project_has_a_default_executor", {"default_executor": ""}),

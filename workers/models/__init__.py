@@ -11,6 +11,7 @@ from workers.models.event import (
     retrying,
     unit_of_work,
 )
+from workers.models.landing import Landing
 from workers.models.node import Node
 from workers.models.plan import WorkerChunk, accept
 from workers.models.worker import Worker
@@ -19,6 +20,7 @@ __all__ = [
     "Attempt",
     "Event",
     "EventCounter",
+    "Landing",
     "Node",
     "Worker",
     "WorkerChunk",

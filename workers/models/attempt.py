@@ -87,10 +87,13 @@ class Attempt(models.Model):
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, log_bytes=size)
 
     @unit_of_work
-    def close(self, worker: Worker, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
+    def close(
+        self, worker: Worker, status: AttemptStatus, outcome: ChunkOutcome, *, commit: str = "", **facts: Any
+    ) -> None:
         """End the attempt as `status` and leave its chunk as `outcome`; facts: reason, message, exit_code, findings.
 
-        Raises StaleTransition when it has ended otherwise.
+        `commit`: where the worktree's branch stands now that the chunk has passed. Raises StaleTransition when it has
+        ended otherwise.
         """
         lost = status == AttemptStatus.LOST
         worker.own(
@@ -100,7 +103,7 @@ class Attempt(models.Model):
         )
         now = timezone.now()
         self._change(from_status=(AttemptStatus.RUNNING, status), status=status, finished_at=now, **facts)
-        self.chunk.settle(outcome, now)
+        self.chunk.settle(outcome, now, commit)
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, outcome=status, chunk=self.chunk.ordinal)
 
     def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:

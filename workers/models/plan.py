@@ -37,6 +37,7 @@ class WorkerChunk(models.Model):
     depends_on = CleanJSONField(default=list, blank=True)
     files = CleanJSONField(default=list, blank=True)
     outcome = models.CharField(max_length=10, choices=ChunkOutcome.choices, default=ChunkOutcome.PENDING)
+    commit = models.CharField(max_length=64, blank=True)  # where the branch stood after it had passed
     attempts: "RelatedManager[Attempt]"
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -62,9 +63,9 @@ class WorkerChunk(models.Model):
         self.change(outcome=ChunkOutcome.SKIPPED)
         emit(EventKind.WORKER_PROGRESS, worker.pk, chunk=self.ordinal, outcome=ChunkOutcome.SKIPPED)
 
-    def settle(self, outcome: ChunkOutcome, at: datetime) -> None:
+    def settle(self, outcome: ChunkOutcome, at: datetime, commit: str = "") -> None:
         """Write the outcome, within the unit of work of the attempt that led to it."""
-        self.change(outcome=outcome, finished_at=at if outcome != ChunkOutcome.PENDING else None)
+        self.change(outcome=outcome, finished_at=at if outcome != ChunkOutcome.PENDING else None, commit=commit)
 
     def change(self, **changes: Any) -> None:
         """Write fields, within a unit of work that has proved who owns the worker."""
@@ -98,6 +99,8 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         last_slot=slot,
         node=node,
         workspace=kept,
+        branch=continues.branch if continues and kept else "",
+        base_commit=continues.base_commit if continues and kept else "",
         prepared_at=continues.prepared_at if continues and kept else None,
         total=len(plan),
         passed=sum(chunk.outcome == ChunkOutcome.PASSED for chunk in plan),
@@ -142,4 +145,5 @@ def frozen_plan(spec: Spec, continues: Worker | None) -> list[WorkerChunk]:
 def _kept(done: WorkerChunk | None) -> dict[str, Any]:
     if done is None:
         return {}
-    return {"outcome": done.outcome, "started_at": done.started_at, "finished_at": done.finished_at}
+    times = {"started_at": done.started_at, "finished_at": done.finished_at}
+    return {"outcome": done.outcome, "commit": done.commit, **times}

@@ -60,6 +60,8 @@ class Worker(models.Model):
     lease_until = models.DateTimeField(null=True)
     rescues = models.PositiveIntegerField(default=0)
     workspace = models.CharField(max_length=4096, blank=True)
+    branch = CleanCharField(max_length=300, blank=True)  # of its git worktree
+    base_commit = models.CharField(max_length=64, blank=True)  # what the branch began with
 
     current = models.PositiveIntegerField(default=0)  # ordinal of the current chunk, 0 before the first
     total = models.PositiveIntegerField(default=0)
@@ -163,7 +165,7 @@ class Worker(models.Model):
         mine = cls.objects.filter(pk=pk, epoch=epoch, status=WorkerStatus.IDLE)
         if not mine.update(**cls.as_claimed()):
             return None
-        worker = cls.objects.select_related("project").get(pk=pk)
+        worker = cls.objects.select_related("project", "spec").get(pk=pk)
         emit(EventKind.WORKER_STARTED, pk, **worker.summary)
         return worker
 
@@ -180,7 +182,7 @@ class Worker(models.Model):
         theirs = cls.objects.filter(pk=pk, epoch=epoch, status__in=OWNED)
         if not theirs.update(epoch=epoch + 1, lease_until=Now() + LEASE):
             return None
-        return cls.objects.select_related("project", "node").get(pk=pk)
+        return cls.objects.select_related("project", "spec", "node").get(pk=pk)
 
     def read_wish(self) -> Wish:
         """What people want now. Raises Fenced for an owner that was overtaken."""
@@ -204,9 +206,10 @@ class Worker(models.Model):
         return self.incarnation
 
     @unit_of_work
-    def prepared(self, workspace: str) -> None:
-        """Record that the workspace is ready."""
-        self.own(workspace=workspace, prepared_at=timezone.now(), step=Step.EXECUTING)
+    def prepared(self, workspace: str, branch: str = "", base_commit: str = "") -> None:
+        """Record that the workspace is ready; for a git worktree, its branch and what that began with."""
+        facts = {"workspace": workspace, "branch": branch, "base_commit": base_commit}
+        self.own(**facts, prepared_at=timezone.now(), step=Step.EXECUTING)
         emit(EventKind.WORKER_PROGRESS, self.pk, step=Step.EXECUTING)
 
     @unit_of_work

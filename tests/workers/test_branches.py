@@ -1,0 +1,152 @@
+"""A worker's branch is shown, merged or removed: whole or not at all, and never what somebody else holds."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import commit, git, repository
+from workers import branches
+from workers.branches import CannotLand, Change
+
+BRANCH = "spec/job-1"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return repository(tmp_path / "project")
+
+
+@pytest.fixture
+def workspace(source: Path, tmp_path: Path) -> Path:
+    git(source, "worktree", "add", "--quiet", "-b", BRANCH, str(tmp_path / "workspace"))
+    return tmp_path / "workspace"
+
+
+def merge(source: Path) -> branches.Merged:
+    return branches.merge(source, BRANCH, "main", "Merge the work of worker 1")
+
+
+def test_what_changed_is_listed_with_counts(source: Path, workspace: Path) -> None:
+    old = git(source, "rev-parse", "HEAD")
+    (workspace / "odd \t name\n.bin").write_bytes(bytes(range(256)))
+    git(workspace, "add", "--all")
+    new = commit(workspace, a="one\ntwo\n", b="b\n")
+    assert branches.changes(workspace, old, new) == [
+        Change("a.txt", 1, 0),
+        Change("b.txt", 1, 0),
+        Change("odd \t name\n.bin", None, None),
+    ]
+    assert "+two" in branches.patch(workspace, old, new, "a.txt")
+    assert "Binary files" in branches.patch(workspace, old, new, "odd \t name\n.bin")
+
+
+def test_changes_too_large_to_show_are_not_shown(source: Path, workspace: Path) -> None:
+    old = git(source, "rev-parse", "HEAD")
+    new = commit(workspace, a="x" * branches.PATCH_BYTES)
+    assert branches.patch(workspace, old, new, "a.txt") == ""
+
+
+def test_a_base_that_stood_still_moves_forward_with_its_files(source: Path, workspace: Path) -> None:
+    tip = commit(workspace, a="two\n")
+    assert merge(source) == branches.Merged(tip, fast_forward=True)
+    assert git(source, "rev-parse", "main") == tip
+    assert (source / "a.txt").read_text() == "two\n"
+    assert git(source, "status", "--porcelain") == ""
+
+
+def test_a_base_that_moved_gets_a_merge_commit(source: Path, workspace: Path) -> None:
+    tip = commit(workspace, b="work\n")
+    old = commit(source, c="meanwhile\n")
+    merged = merge(source)
+    assert not merged.fast_forward
+    assert git(source, "rev-parse", "main", "main^1", "main^2").splitlines() == [merged.commit, old, tip]
+    assert sorted(path.name for path in source.glob("*.txt")) == ["a.txt", "b.txt", "c.txt"]
+    assert git(source, "log", "-1", "--format=%s") == "Merge the work of worker 1"
+
+
+def test_merging_twice_changes_nothing(source: Path, workspace: Path) -> None:
+    commit(workspace, b="work\n")
+    assert merge(source) == merge(source)
+
+
+def test_a_base_that_nobody_has_checked_out_moves_alone(source: Path, workspace: Path) -> None:
+    git(source, "checkout", "--quiet", "-b", "mine")
+    tip = commit(workspace, a="two\n")
+    assert merge(source).commit == tip == git(source, "rev-parse", "main")
+    assert (source / "a.txt").read_text() == "one\n"
+
+
+def state(source: Path) -> tuple[str, str, str]:
+    return git(source, "rev-parse", "main"), git(source, "status", "--porcelain"), (source / "a.txt").read_text()
+
+
+def test_a_conflict_names_the_files_and_changes_nothing(source: Path, workspace: Path) -> None:
+    commit(workspace, a="two\n")
+    commit(source, a="three\n")
+    before = state(source)
+    with pytest.raises(CannotLand, match=r"^The branch conflicts with its base in a\.txt\.$"):
+        merge(source)
+    assert state(source) == before
+    assert not (source / ".git" / "MERGE_HEAD").exists()
+
+
+def test_uncommitted_changes_in_the_project_are_not_touched(source: Path, workspace: Path) -> None:
+    commit(workspace, a="two\n")
+    (source / "a.txt").write_text("mine\n")
+    before = state(source)
+    with pytest.raises(CannotLand, match="uncommitted changes"):
+        merge(source)
+    assert state(source) == before
+
+
+def test_a_file_in_the_way_is_not_overwritten(source: Path, workspace: Path) -> None:
+    commit(workspace, b="work\n")
+    (source / "b.txt").write_text("mine\n")
+    before = state(source)
+    with pytest.raises(CannotLand, match="would be overwritten"):
+        merge(source)
+    assert state(source) == before
+    assert (source / "b.txt").read_text() == "mine\n"
+
+
+def test_a_removal_can_say_what_would_be_lost(source: Path, workspace: Path) -> None:
+    commit(workspace, b="work\n")
+    (workspace / "c.txt").write_text("not committed\n")
+    lost = branches.loss(source, workspace, BRANCH)
+    assert [line.partition(" ")[2] for line in lost.commits] == ["work"]
+    assert lost.files == ["c.txt"]
+    git(source, "branch", "kept", BRANCH)
+    assert branches.loss(source, workspace, BRANCH).commits == []
+
+
+def test_a_discarded_branch_leaves_nothing_but_what_others_hold(source: Path, workspace: Path) -> None:
+    commit(workspace, b="work\n")
+    (workspace / "c.txt").write_text("not committed\n")
+    branches.discard(source, workspace, BRANCH)
+    assert not workspace.exists()
+    assert git(source, "branch", "--list") == "* main"
+    assert len(git(source, "worktree", "list").splitlines()) == 1
+    branches.discard(source, workspace, BRANCH)  # once more is nothing
+
+
+@pytest.mark.parametrize("place", ["gone", "plain"])
+def test_a_repository_that_is_none_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(CannotLand):
+        branches.merge(tmp_path / place, BRANCH, "main", "Merge")
+
+
+def test_a_repository_that_is_busy_is_waited_for(
+    source: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(workspace, a="two\n")
+    lock = source / ".git" / "specyard.lock"
+    monkeypatch.setattr(branches, "LOCK_SECONDS", 0.1)
+    with subprocess.Popen(["flock", str(lock), "sh", "-c", "echo held; cat"], stdin=-1, stdout=-1) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(CannotLand, match="busy"):
+            merge(source)
+        holder.communicate()
+    merge(source)

@@ -1,0 +1,40 @@
+"""Carries out, on the node that has the repository, what people want to become of branches."""
+
+import logging
+
+from django.db import DatabaseError
+
+from workers import branches
+from workers.models import Landing, Node, retrying
+from workers.states import LandingKind
+
+logger = logging.getLogger(__name__)
+
+
+def pending(node: Node) -> list[int]:
+    """The landings that this node is asked for, the oldest first."""
+    waiting = Landing.objects.filter(done_at__isnull=True, worker__node=node)
+    return list(waiting.order_by("pk").values_list("pk", flat=True))
+
+
+def carry_out(landing_id: int) -> None:
+    """Merge or discard. Twice does no harm: the second finds it done, or finds git where the first has left it."""
+    query = Landing.objects.filter(pk=landing_id, done_at=None).select_related("worker__project")
+    landing = retrying(query.first)
+    if landing is None:
+        return
+    try:
+        landing.succeeded(_land(landing))
+    except branches.CannotLand as error:
+        landing.failed(str(error))
+    except DatabaseError as error:
+        logger.warning("Landing %s could not be recorded, and will be tried again: %s", landing_id, error)
+
+
+def _land(landing: Landing) -> str:
+    worker, project = landing.worker, landing.worker.project
+    if landing.kind == LandingKind.DISCARD:
+        branches.discard(project.directory, worker.workspace, worker.branch)
+        return ""
+    message = f"Merge {worker.branch}\n\nSpec: {worker.title}\nWorker: {worker.pk}"
+    return branches.merge(project.directory, worker.branch, project.default_branch, message).commit

@@ -1,0 +1,85 @@
+"""What a person wants to become of a worker's branch, and what became of it."""
+
+from functools import partial
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from specs.fields import CleanCharField, CleanTextField
+from workers import publisher
+from workers.errors import StaleTransition
+from workers.models.event import after_commit, assign, emit, unit_of_work
+from workers.models.worker import Worker
+from workers.states import EventKind, LandingKind
+
+PENDING = Q(done_at=None)
+
+
+class Landing(models.Model):
+    """One try at merging or discarding a branch. The node of the worker carries it out."""
+
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="landings")
+    kind = models.CharField(max_length=10, choices=LandingKind.choices)
+    asked_by = CleanCharField(max_length=150, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+    commit = models.CharField(max_length=64, blank=True)  # where the base stands after a merge
+    error = CleanTextField(blank=True)  # why nothing was merged or discarded
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=("done_at",), name="landing_done_at")]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=tuple(LandingKind.values)), name="landing_kind_is_known"),
+            models.UniqueConstraint(fields=("worker",), condition=PENDING, name="worker_has_one_landing_under_way"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of worker {self.worker_id}"
+
+    @classmethod
+    @unit_of_work
+    def ask(cls, worker: Worker, kind: LandingKind, by: str) -> "Landing":
+        """Ask the worker's node to merge or discard its branch.
+
+        Repeating it while it is under way changes nothing. Raises StaleTransition where there is nothing to land.
+        """
+        fresh = Worker.objects.select_for_update().select_related("node").get(pk=worker.pk)
+        if under_way := fresh.landings.filter(PENDING).first():
+            return under_way
+        if reason := refusal(fresh):
+            raise StaleTransition(reason)
+        landing = cls.objects.create(worker=fresh, kind=kind, asked_by=by)
+        emit(EventKind.WORKER_PROGRESS, fresh.pk, landing=kind, by=by)
+        after_commit(partial(publisher.land, fresh.node.name, landing.pk))
+        return landing
+
+    @unit_of_work
+    def succeeded(self, commit: str = "") -> None:
+        """Record that the branch has landed."""
+        self._end(commit=commit, error="")
+
+    @unit_of_work
+    def failed(self, error: str) -> None:
+        """Record why it has not, and that everything is as it was."""
+        self._end(commit="", error=error)
+
+    def _end(self, *, commit: str, error: str) -> None:
+        facts = {"done_at": timezone.now(), "commit": commit, "error": error}
+        if Landing.objects.filter(PENDING, pk=self.pk).update(**facts):
+            assign(self, facts)
+            emit(EventKind.WORKER_PROGRESS, self.worker_id, landing=self.kind, failed=bool(error))
+
+
+def refusal(worker: Worker) -> str:
+    """Why the branch of the worker cannot be merged or discarded now, as a sentence; "" when it can."""
+    if not worker.branch:
+        return f"Worker {worker.pk} has no branch of its own."
+    if worker.is_active:
+        return f"Worker {worker.pk} still works on its branch."
+    if worker.landings.filter(kind=LandingKind.DISCARD, done_at__isnull=False, error="").exists():
+        return f"The branch of worker {worker.pk} was discarded."
+    if worker.continued_by.exists():
+        return f"Another worker has continued the branch of worker {worker.pk}."
+    return ""
