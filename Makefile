@@ -61,7 +61,7 @@ format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff format .
 
 css: ## Build the style sheet (needs Node; the result is committed)
-	cd dashboard/theme/static_src && npm ci && npm run build
+	cd dashboard/theme/static_src && npm install --no-save --no-audit --no-fund && npm run build
 
 lock: .make/uv/.installed ## Lock the dependencies anew, with hashes (ARGS=--upgrade takes newer ones)
 	$(UV) pyproject.toml --output-file requirements.lock
