@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from django.urls import reverse
 
 from dashboard import access
 from dashboard.pages import fragments
-from dashboard.pages.page import done, explains_refusals, show
+from dashboard.pages.page import done, explains_refusals, go, show
 from workers import branches
 from workers.branches import CannotLand, Change
 from workers.models import Landing, Worker, WorkerChunk
@@ -104,11 +105,27 @@ def patch(request: HttpRequest, pk: int) -> HttpResponse:
 
 @access.acting()
 @explains_refusals
-def land(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
-    """Ask that the branch is merged into its base, or discarded."""
+def merge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask that the branch is merged into its base."""
     worker = _with_branch(request, pk)
-    Landing.ask(worker, LandingKind(kind), by=request.user.get_username())
+    Landing.ask(worker, LandingKind.MERGE, by=request.user.get_username())
     return done(request, fragments.worker_head(worker), fragments.worker_facts(worker))
+
+
+@access.acting("GET", "POST")
+@explains_refusals
+def discard(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET lists what would be lost, POST asks that branch and worktree are removed."""
+    worker = _with_branch(request, pk)
+    if request.method == "POST":
+        Landing.ask(worker, LandingKind.DISCARD, by=request.user.get_username())
+        return go(request, reverse("worker", args=[pk]))
+    context: dict[str, Any] = {"worker": worker}
+    try:
+        context["loss"] = branches.loss(worker.project.directory, worker.workspace, worker.branch)
+    except CannotLand as error:
+        context["error"] = str(error)
+    return show(request, "workers/discard.html", context, section="workers")
 
 
 def _with_branch(request: HttpRequest, pk: int) -> Worker:

@@ -11,7 +11,7 @@ from dashboard.pages.urls import urlpatterns
 LISTS = ("workers", "queue", "specs", "projects", "history")
 BRANCHED = ("worker-changes", "worker-patch")
 LOOKING = ("home", *LISTS, *BRANCHED, "worker", "attempt-log", "attempt-download", "spec")
-PAGES_TO_ACT = ("spec-new", "spec-edit", "project-new", "project")
+PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project")
 ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),

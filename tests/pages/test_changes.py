@@ -78,14 +78,25 @@ def test_a_worker_without_a_branch_has_no_such_page(viewer: Client, running: Wor
     assert viewer.get(f"/workers/{running.pk}/changes").status_code == 404
 
 
-@pytest.mark.parametrize("kind", ["merge", "discard"])
-def test_an_operator_asks_and_the_page_says_so(operator: Client, worker: Worker, kind: str) -> None:
-    reply = operator.post(f"/workers/{worker.pk}/{kind}", headers={"HX-Request": "true"})
+def test_an_operator_asks_for_a_merge_and_the_page_says_so(operator: Client, worker: Worker) -> None:
+    reply = operator.post(f"/workers/{worker.pk}/merge", headers={"HX-Request": "true"})
     assert reply.status_code == 200
     text = reply.content.decode()
-    assert "Merging" in text if kind == "merge" else "Discarding" in text
+    assert "Merging" in text
     assert f'id="merge-{worker.pk}"' not in text
-    assert Landing.objects.get().kind == kind
+    assert Landing.objects.get().kind == "merge"
+
+
+def test_what_a_discard_would_lose_is_listed_before(operator: Client, worker: Worker, source: Path) -> None:
+    (source / "c.txt").write_text("not committed\n")
+    text = operator.get(f"/workers/{worker.pk}/discard").content.decode()
+    assert text.count("on no other branch") == 2
+    assert text.count("never committed") == 1
+    assert not Landing.objects.exists()
+    reply = operator.post(f"/workers/{worker.pk}/discard")
+    assert reply["Location"] == f"/workers/{worker.pk}"
+    assert Landing.objects.get().kind == "discard"
+    assert "Discarding" in operator.get(f"/workers/{worker.pk}").content.decode()
 
 
 def test_a_viewer_may_not_ask(viewer: Client, worker: Worker) -> None:

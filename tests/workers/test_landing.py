@@ -87,3 +87,14 @@ def test_a_wish_whose_message_was_lost_is_carried_out_by_its_node_alone(worker: 
     until(lambda: Landing.objects.get().done_at, what="it is merged")
     assert (source / "a.txt").read_text() == "two\n"
     assert now(worker).status == "completed"
+
+
+def test_who_continues_what_was_discarded_begins_anew(source: Path) -> None:
+    place = make.project(source, isolation="worktree")
+    failed = driven(make.worker("echo two > a.txt", "exit 1", project=place, max_attempts=1))
+    assert asked(failed, LandingKind.DISCARD).error == ""
+    assert failed.spec is not None
+    again = accept(failed.spec, slot=make.free_slot(), node=failed.node, by="mira", continues=failed)
+    assert (again.workspace, again.branch, again.passed) == ("", "", 0)
+    assert driven(again).passed == 1
+    assert Path(now(again).workspace).exists()

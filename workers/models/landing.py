@@ -45,7 +45,7 @@ class Landing(models.Model):
 
         Repeating it while it is under way changes nothing. Raises StaleTransition where there is nothing to land.
         """
-        fresh = Worker.objects.select_for_update().select_related("node").get(pk=worker.pk)
+        fresh = Worker.objects.select_for_update(of=("self",)).select_related("node").get(pk=worker.pk)
         if under_way := fresh.landings.filter(PENDING).first():
             return under_way
         if reason := refusal(fresh):
@@ -72,13 +72,18 @@ class Landing(models.Model):
             emit(EventKind.WORKER_PROGRESS, self.worker_id, landing=self.kind, failed=bool(error))
 
 
+def is_discarded(worker: Worker) -> bool:
+    """Whether its branch and worktree were, or are about to be, removed."""
+    return bool(worker.branch) and worker.landings.filter(kind=LandingKind.DISCARD, error="").exists()
+
+
 def refusal(worker: Worker) -> str:
     """Why the branch of the worker cannot be merged or discarded now, as a sentence; "" when it can."""
     if not worker.branch:
         return f"Worker {worker.pk} has no branch of its own."
     if worker.is_active:
         return f"Worker {worker.pk} still works on its branch."
-    if worker.landings.filter(kind=LandingKind.DISCARD, done_at__isnull=False, error="").exists():
+    if is_discarded(worker):
         return f"The branch of worker {worker.pk} was discarded."
     if worker.continued_by.exists():
         return f"Another worker has continued the branch of worker {worker.pk}."

@@ -11,6 +11,7 @@ from specs.fields import CleanCharField, CleanJSONField, CleanTextField
 from specs.models import Spec
 from workers import publisher
 from workers.models.event import after_commit, assign, emit, unit_of_work
+from workers.models.landing import is_discarded
 from workers.models.node import Node
 from workers.models.worker import Worker
 from workers.states import ChunkOutcome, EventKind
@@ -83,11 +84,12 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
     """Give the spec a slot on a node, with its plan copied in, and ask the node to claim the new worker.
 
     A node that does this for itself has claimed it by that. With `continues` the new worker inherits that worker's
-    workspace and the chunks that passed in it.
+    workspace and the chunks that passed in it, unless they were discarded.
     """
     drive_here = publisher.driver_here(node.name)
-    plan = frozen_plan(spec, continues)
-    kept = continues.workspace if continues else ""
+    before = continues if continues and not is_discarded(continues) else None
+    plan = frozen_plan(spec, before)
+    kept = before.workspace if before else ""
     worker = Worker.objects.create(
         spec=spec,
         project=spec.project,
@@ -99,9 +101,9 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         last_slot=slot,
         node=node,
         workspace=kept,
-        branch=continues.branch if continues and kept else "",
-        base_commit=continues.base_commit if continues and kept else "",
-        prepared_at=continues.prepared_at if continues and kept else None,
+        branch=before.branch if before and kept else "",
+        base_commit=before.base_commit if before and kept else "",
+        prepared_at=before.prepared_at if before and kept else None,
         total=len(plan),
         passed=sum(chunk.outcome == ChunkOutcome.PASSED for chunk in plan),
         created_by=by,
