@@ -6,9 +6,10 @@ from pathlib import Path
 
 from dashboard.demo import acme_api, docs_site, storefront
 from dashboard.demo.history import GitFailed, make_repository
+from specs.editing import update_project
 from specs.errors import SpecInvalid
 from specs.importing import ImportResult, import_path
-from specs.models import Spec
+from specs.models import Isolation, Spec
 from workers.models import emit, unit_of_work
 from workers.runner.environment import base
 from workers.states import EventKind
@@ -53,6 +54,8 @@ def _check_programs() -> None:
 def _import(folder: Path) -> list[ImportResult]:
     """All specs or none. Open pages that offer the demo learn that the yard is not empty any more."""
     results = [result for one in REPOSITORIES for result in import_path(folder / one.NAME)]
+    for project in {result.spec.project for result in results if result.created}:
+        update_project(project, {"isolation": Isolation.COPY.value})  # its chunks make their commits themselves
     if any(result.created for result in results):
         emit(EventKind.SETTINGS_CHANGED, specs=len(results))
     return results
