@@ -216,14 +216,15 @@ class Caretaker:
                 self.step_down()
                 return
             find_silent()
+            if not driving.owned.draining.is_set():
+                for landing_id in landing.pending(self.node):  # those whose message was lost
+                    driving.land(landing_id)
         if now >= self._next_pruning:
             self._next_pruning = now + PRUNE_SECONDS
             prune_events()
             prune_runs()
         if not driving.owned.draining.is_set():
             take_up(self.node)
-            for landing_id in landing.pending(self.node):
-                driving.land(landing_id)
             slots_may_be_free.send(Caretaker)
 
     def step_down(self) -> None:
