@@ -127,7 +127,7 @@ def begin_work() -> None:
     from workers.models import Attempt, Node, Worker, accept
 
     spec = harness.make_spec("live", ["true"], Path("/tmp"))
-    accepted = accept(spec, slot=1, node=Node.register("bench", "bench", {}), by="bench")
+    accepted = accept(spec, slot=1, node=Node.register("bench", "bench", {}, 64), by="bench")
     worker = Worker.claim(accepted.pk, accepted.epoch)
     assert worker is not None
     worker.prepared("/tmp")
