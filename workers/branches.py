@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.runner.worktree import IDENTITY, LOCK_NAME, LOCK_PAUSE
+
 GIT_SECONDS = 60.0
 LOCK_SECONDS = 120.0  # somebody else's fetch is the longest thing that holds it
-LOCK_PAUSE = 0.02
 PATCH_BYTES = 1_000_000  # of one file's changes; more is told, not shown
 MOST_FILES = 2000
-IDENTITY = ("-c", "user.name=Specyard", "-c", "user.email=specyard@localhost")
 
 
 class CannotLand(Exception):
@@ -179,7 +179,7 @@ def _is_ancestor(repository: str | Path, older: str, newer: str) -> bool:
 def _lock(repository: str | Path) -> Iterator[None]:
     """The lock that runners hold while they touch what the worktrees of a repository share."""
     common = git(repository, "rev-parse", "--path-format=absolute", "--git-common-dir").strip()
-    fd = os.open(Path(common) / "specyard.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(Path(common) / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_SECONDS
     try:
         while True:

@@ -29,6 +29,9 @@ def carry_out(landing_id: int) -> None:
         landing.failed(str(error))
     except DatabaseError as error:
         logger.warning("Landing %s could not be recorded, and will be tried again: %s", landing_id, error)
+    except Exception:
+        logger.exception("Landing %s met a defect", landing_id)
+        landing.failed("A defect in Specyard stopped this. The node's log says more.")  # or it would be tried for ever
 
 
 def _land(landing: Landing) -> str:

@@ -8,7 +8,7 @@ from tests.support import make
 from tests.support.driving import driven, now
 from tests.support.repository import commit, git, repository
 from tests.support.wait import until
-from workers import driving, landing, maintenance
+from workers import branches, driving, landing, maintenance
 from workers.errors import StaleTransition
 from workers.models import Event, Landing, Worker, accept
 from workers.states import LandingKind
@@ -98,3 +98,12 @@ def test_who_continues_what_was_discarded_begins_anew(source: Path) -> None:
     assert (again.workspace, again.branch, again.passed) == ("", "", 0)
     assert driven(again).passed == 1
     assert Path(now(again).workspace).exists()
+
+
+def test_a_defect_ends_the_try_and_says_so(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(*arguments: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(branches, "merge", defect)
+    assert asked(worker).error.startswith("A defect in Specyard")
+    assert landing.pending(worker.node) == []

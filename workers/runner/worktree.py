@@ -20,6 +20,7 @@ from workers.runner.messages import Worktree
 # Runs an argv in a directory; gives its exit code and its output.
 Capture = Callable[[list[str], str], Awaitable[tuple[int, str]]]
 
+LOCK_NAME = "specyard.lock"  # in the directory that all worktrees of a repository share
 LOCK_PAUSE = 0.02
 LOCK_LIMIT = 600.0  # seconds; somebody else's fetch is the longest thing that holds it
 FETCH_LIMIT = 60.0
@@ -78,7 +79,7 @@ async def repository_lock(git: Git) -> AsyncIterator[None]:
     The kernel lets go of it when this process ends, however it does.
     """
     common = await git("rev-parse", "--path-format=absolute", "--git-common-dir")
-    fd = os.open(Path(common) / "specyard.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(Path(common) / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         async with asyncio.timeout(LOCK_LIMIT):
             while not _try_lock(fd):
