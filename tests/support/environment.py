@@ -1,9 +1,17 @@
-"""The environment of the tests, set before Django reads its settings: a data directory of their own."""
+"""The environment of the tests, set before Django reads its settings: a data directory of their own.
+
+Also a guard: threads of the engine's own pool keep their database connections, so a test that starts one takes the
+fixture `owned`, whose pool closes them. Without it the test fails here, and not the removal of PostgreSQL's database.
+"""
 
 import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
 
 DATA = tempfile.mkdtemp(prefix="specyard-tests-")
 os.environ["SPECYARD_DATA_DIR"] = DATA
@@ -11,3 +19,13 @@ os.environ["SPECYARD_NODE_NAME"] = "test-node"
 os.environ.pop("REDIS_URL", None)
 os.environ.pop("MAX_WORKERS", None)
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines_in_threads_need_a_fixture() -> Iterator[None]:
+    """Refuse jobs for the engine's own pool."""
+    from workers import driving
+
+    refusal = AssertionError("Take the fixture `owned`: its pool closes the connections of its threads")
+    with mock.patch.object(driving.pool, "submit", side_effect=refusal):
+        yield

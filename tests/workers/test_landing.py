@@ -77,6 +77,7 @@ def test_what_still_works_has_none_or_goes_on_elsewhere_cannot_land(worker: Work
     assert not Landing.objects.exists()
 
 
+@pytest.mark.usefixtures("owned")
 def test_a_wish_whose_message_was_lost_is_carried_out_by_its_node_alone(worker: Worker, source: Path) -> None:
     Landing.ask(worker, LandingKind.MERGE, by="mira")
     assert landing.pending(make.node("other-node")) == []
