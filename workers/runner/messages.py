@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 
 def can_be_an_argument(text: str) -> str:
@@ -57,6 +57,24 @@ class Quit(_Control):
     op: Literal["quit"]
 
 
+class Answer(_Control):
+    """A person's answer to a question: one of its options, or words."""
+
+    op: Literal["answer"]
+    question: str = Field(min_length=1)
+    option: str = ""
+    text: str = ""
+
+
+class Tell(_Control):
+    """A person's words to the agent at work, said at the end of its turn; with `now` the turn is cancelled first."""
+
+    op: Literal["tell"]
+    message: int
+    text: str = Field(min_length=1)
+    now: bool = False
+
+
 class Work(BaseModel):
     """What prepare, execute and review have in common. Times in seconds."""
 
@@ -97,16 +115,78 @@ class Prepare(Work):
     note: str = "setup"  # what the log calls the command
 
 
+class Passed(BaseModel):
+    """A chunk that has passed before."""
+
+    title: str
+    commit: str = ""
+
+
+class Task(BaseModel):
+    """What an agent is to do, as the spec says it."""
+
+    spec: str
+    title: str
+    key: str = ""
+    ordinal: int = 1
+    total: int = 1
+    instructions: str = ""
+    acceptance: list[str] = []
+    files: list[str] = []
+    passed: list[Passed] = []
+    note: str = ""  # what a person said when asking for this attempt
+
+
+class Profile(BaseModel):
+    """How an agent is started. Seconds without a sign of life: `handshake` at the start, `silence` in a turn."""
+
+    name: str
+    command: Path
+    arguments: list[Text] = []
+    environment: dict[Name, Text] = {}
+    secrets: dict[Name, Text] = {}
+    model: str = ""
+    mode: str = ""
+    permission: Literal["ask", "allow", "listed"] = "ask"
+    allowed: list[str] = []
+    handshake: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    silence: float = Field(default=600.0, gt=0, allow_inf_nan=False)
+    login_files: list[Text] = []
+
+
+class AgentReview(BaseModel):
+    """A review by an agent: what it is told, and the commit that the work began with ("": unknown)."""
+
+    profile: Profile
+    task: Task
+    instructions: str = ""
+    base: str = Field(default="", pattern=r"^([0-9a-f]{7,64})?$")
+
+
 class Execute(Work):
     op: Literal["execute"]
     executor: str = "command"
     params: dict[str, Any] = {}
     findings: str = ""
+    task: Task | None = None
+    profile: Profile | None = None
+    session: str = ""  # of this worker's agent, when its runner died
+    agent_data: Text = ""  # a directory for what the agents of this worker store
 
 
 class Review(Work):
+    """By command, by agent, or by both in this order."""
+
     op: Literal["review"]
-    command: Text = Field(min_length=1)
+    command: Text = ""
+    agent: AgentReview | None = None
+    agent_data: Text = ""
+
+    @model_validator(mode="after")
+    def _somebody_reviews(self) -> "Review":
+        if not self.command and self.agent is None:
+            raise ValueError("a command or an agent must review")
+        return self
 
 
 class Checkpoint(Work):
@@ -124,7 +204,8 @@ class Restore(Work):
     commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
 
 
-Message = Attach | Pause | Resume | Interrupt | Quit | Prepare | Execute | Review | Checkpoint | Restore
+Control = Pause | Resume | Interrupt | Answer | Tell | Quit
+Message = Attach | Control | Prepare | Execute | Review | Checkpoint | Restore
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
 
 

@@ -29,6 +29,21 @@ class Reason(StrEnum):
     COPY_FAILED = "copy_failed"  # the project could not be copied into the workspace
     GIT_FAILED = "git_failed"  # git could not make, commit or put back the worktree
     INTERRUPTED = "interrupted"  # stop, drain or quit while it ran
+    REVIEW_NO_VERDICT = "review_no_verdict"  # the reviewing agent gave no verdict, also when asked again
+    AGENT_MISSING = "agent_missing"  # the agent's command is not installed, or could not be started
+    AGENT_HANDSHAKE = "agent_handshake"  # the agent did not introduce itself, or gave no session, in time
+    AGENT_EXITED = "agent_exited"  # the agent's process ended in the middle of its work, repeatedly
+    AGENT_PROTOCOL = "agent_protocol"  # the agent sent what is no message of its protocol, or one that is too big
+    AGENT_SILENT = "agent_silent"  # nothing came from the agent for longer than its profile allows
+    AGENT_EMPTY = "agent_empty"  # the agent ended its turn without a word and without using a tool
+    AGENT_REFUSED = "agent_refused"  # the model refuses to go on
+    AGENT_LIMIT = "agent_limit"  # the model reached the most tokens or requests of a turn, repeatedly
+    AGENT_BLOCKED = "agent_blocked"  # the agent says that it cannot go on, also with what a person answered
+    PROVIDER_RATE_LIMIT = "provider_rate_limit"  # the model's provider takes no more requests for now
+    PROVIDER_CREDENTIALS = "provider_credentials"  # the provider does not accept the credentials, or there are none
+    PROVIDER_MODEL = "provider_model"  # the provider or the agent does not know the model
+    PROVIDER_CONNECTION = "provider_connection"  # the provider could not be reached, or the connection broke
+    PROVIDER_ERROR = "provider_error"  # anything else that the agent reports as an error
     BAD_PARAMS = "bad_params"  # unknown executor, or parameters that it does not take
     INTERNAL_ERROR = "internal_error"  # a defect of ours or of an executor; runner.log has the traceback
 
