@@ -13,6 +13,7 @@ from django.urls import reverse
 from dashboard import access
 from dashboard.pages import fragments
 from dashboard.pages.page import done, explains_refusals, go, show
+from dashboard.pages.tabs import show_tab
 from workers import branches
 from workers.branches import CannotLand, Change
 from workers.models import Landing, Worker, WorkerChunk
@@ -73,15 +74,13 @@ def steps(worker: Worker) -> list[tuple[WorkerChunk, str, str]]:
 @access.looking()
 def index(request: HttpRequest, pk: int) -> HttpResponse:
     """The changes of the whole worker, or of one chunk (`?chunk=3`)."""
-    worker = _with_branch(request, pk)
-    done_steps = steps(worker)
+    worker = access.get_worker(request.user, pk)
+    done_steps = steps(worker) if worker.branch else []
     wanted = request.GET.get("chunk", "")
     chosen = next((step for step in done_steps if str(step[0].ordinal) == wanted), None)
     last = done_steps[-1][2] if done_steps else worker.base_commit
     changes = Changes(worker, chosen[1], chosen[2], chosen[0]) if chosen else Changes(worker, worker.base_commit, last)
-    context = {"worker": worker, "changes": changes, "steps": done_steps}
-    context["head"], context["facts"], _ = fragments.worker_regions(worker)
-    return show(request, "workers/changes.html", context, section="workers", topic=f"worker:{pk}")
+    return show_tab(request, worker, "changes", "workers/changes.html", {"changes": changes, "steps": done_steps})
 
 
 @access.looking()

@@ -11,6 +11,7 @@ from dashboard.pages import attempts, fragments
 from dashboard.pages.cards import active_workers
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.page import done, explains_refusals, go, refused, show
+from dashboard.pages.tabs import show_tab
 from dashboard.pages.words import count
 from queue_app import dispatch
 from workers.errors import StaleTransition
@@ -34,10 +35,8 @@ def index(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One worker: facts, timeline, log."""
     worker = access.get_worker(request.user, pk)
-    head, facts, timeline = fragments.worker_regions(worker)
-    context = {"worker": worker, "head": head, "facts": facts, "timeline": timeline}
-    context["attempt"] = attempts.chosen(worker, request.GET.get("attempt", ""))
-    return show(request, "workers/detail.html", context, section="workers", topic=f"worker:{pk}")
+    attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
+    return show_tab(request, worker, "log", "workers/detail.html", {"attempt": attempt})
 
 
 @access.acting("POST", "DELETE")

@@ -74,8 +74,9 @@ def test_a_repository_that_is_gone_is_told(viewer: Client, worker: Worker, sourc
     assert "git cannot run in" in page(viewer, worker)
 
 
-def test_a_worker_without_a_branch_has_no_such_page(viewer: Client, running: Worker) -> None:
-    assert viewer.get(f"/workers/{running.pk}/changes").status_code == 404
+def test_a_worker_without_a_branch_says_so(viewer: Client, running: Worker) -> None:
+    assert "has no branch of its own" in page(viewer, running)
+    assert viewer.get(f"/workers/{running.pk}/changes/patch").status_code == 404
 
 
 def test_an_operator_asks_for_a_merge_and_the_page_says_so(operator: Client, worker: Worker) -> None:
