@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from workers.errors import WorkerError
-from workers.models import Attempt, Event, EventCounter, Landing, Node, Worker, WorkerChunk
+from workers.models import Attempt, Event, EventCounter, Landing, Message, Node, Question, Worker, WorkerChunk
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -86,6 +86,19 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_display = ["id", "chunk", "number", "status", "reason", "exit_code", "started_at", "finished_at"]
     list_select_related = ["chunk"]
     list_filter = ["status", "reason"]
+
+
+@admin.register(Question)
+class QuestionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "worker", "kind", "title", "asked_at", "answered_at", "answered_by", "closed"]
+    list_select_related = ["worker"]
+    list_filter = ["kind", "closed"]
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = ["id", "worker", "by", "sent_at", "said_at"]
+    list_select_related = ["worker"]
 
 
 @admin.register(Landing)

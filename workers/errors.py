@@ -18,6 +18,10 @@ class Fenced(StaleTransition):
     """Another owner has taken this worker over."""
 
 
+class InvalidWords(WorkerError):
+    """These words cannot be passed on."""
+
+
 class LauncherUnavailable(WorkerError):
     """The launcher of this node does not answer."""
 

@@ -54,7 +54,10 @@ def events_changed(seq: int) -> None:
 
 
 def wish_changed(worker_id: int, wish: str) -> None:
-    """Raise the flag that the owner of the worker reads several times a second."""
+    """Raise the flag that the owner of the worker reads several times a second.
+
+    The owner looks at the worker's rows when the flag has another value than before, whatever that value is.
+    """
     client().set(wish_key(worker_id), wish, ex=WISH_SECONDS)
 
 

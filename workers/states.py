@@ -88,15 +88,33 @@ class LandingKind(TextChoices):
     DISCARD = "discard", "Discard"  # worktree and branch are removed, whatever they hold
 
 
+AGENT = "agent"  # the executor that asks people and can be told things
+
+
+class QuestionKind(TextChoices):
+    """Why a worker waits for a person."""
+
+    PERMISSION = "permission", "Permission"  # its agent wants to do something that it may not do unasked
+    BLOCKED = "blocked", "Blocked"  # its agent cannot go on without words of a person
+    STUCK = "stuck", "Stuck"  # an attempt has failed in a way that another one would not mend
+
+
+class StuckOption(TextChoices):
+    """What a person may want to become of a chunk that is stuck; Stop is the worker's own verb."""
+
+    RETRY = "retry", "Retry chunk"  # one more attempt, also beyond those that the spec allows
+    SKIP = "skip", "Skip chunk"  # the chunk is left out, and with it what depends on it
+
+
 class EventKind(TextChoices):
     """What an event of the outbox tells."""
 
     QUEUE_UPDATED = "queue_updated"  # an entry was added, moved or removed; the queue paused or resumed
     WORKER_STARTED = "worker_started"  # accepted into a slot, or claimed by its node
-    WORKER_PROGRESS = "worker_progress"  # a step, a chunk's outcome, output, a wish
+    WORKER_PROGRESS = "worker_progress"  # a step, a chunk's outcome, output, usage, a wish, a message
     WORKER_PAUSED = "worker_paused"  # its whole tree is frozen
     WORKER_RESUMED = "worker_resumed"  # its tree goes on
-    WORKER_ATTENTION = "worker_attention"  # it waits for a person
+    WORKER_ATTENTION = "worker_attention"  # it waits for a person, or no longer, or for another answer
     WORKER_COMPLETED = "worker_completed"  # it ended well
     WORKER_FAILED = "worker_failed"  # it ended with a reason
     WORKER_STOPPED = "worker_stopped"  # a person ended it, or put it back into the queue

@@ -85,7 +85,9 @@ def test_workers_are_steered_by_their_verbs(admin: Client, action: str, wish: Wi
     assert Worker.objects.get().desired == wish
 
 
-@pytest.mark.parametrize("model", ["worker", "workerchunk", "attempt", "node", "event", "eventcounter"])
+@pytest.mark.parametrize(
+    "model", ["worker", "workerchunk", "attempt", "question", "message", "node", "event", "eventcounter"]
+)
 def test_every_list_of_what_happened_opens(admin: Client, model: str) -> None:
     make.worker()
     assert admin.get(reverse(f"admin:workers_{model}_changelist")).status_code == 200

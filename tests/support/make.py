@@ -6,7 +6,9 @@ from typing import Any
 
 from specs.models import Chunk, Project, Spec
 from workers.maintenance import capabilities
-from workers.models import Node, Worker, accept
+from workers.models import Attempt, Node, Question, Worker, accept
+from workers.models.question import stuck_options
+from workers.states import QuestionKind
 
 _numbers = itertools.count(1)
 
@@ -48,6 +50,29 @@ def worker(*commands: str | dict[str, Any], slot: int | None = None, **fields: A
     where = Node.objects.filter(name="test-node").first() or node()
     taken = slot or free_slot()
     return accept(fields.pop("spec", None) or spec(*commands, **fields), slot=taken, node=where, by="mira")
+
+
+def agents_worker(*chunks: dict[str, Any], **fields: Any) -> Worker:
+    """A claimed worker whose chunks are carried out by an agent; nobody drives it."""
+    accepted = worker(*({"executor": "agent", "params": {}, **chunk} for chunk in chunks or ({},)), **fields)
+    found = Worker.claim(accepted.pk, accepted.epoch)
+    assert found is not None
+    return found
+
+
+ALLOW = {"id": "once", "name": "Allow once", "kind": "allow_once"}
+DENY = {"id": "no", "name": "Deny", "kind": "reject_once"}
+
+
+def question(worker: Worker | None = None, kind: str = "permission", **facts: Any) -> Question:
+    """What the running attempt (one is begun if need be) of an agent's worker asks a person."""
+    worker = worker or agents_worker()
+    found = Attempt.objects.filter(chunk__worker=worker).order_by("-pk").first()
+    attempt = found or Attempt.open(worker, worker.chunks.order_by("ordinal")[0])
+    number = next(_numbers)
+    offered = {"permission": [ALLOW, DENY], "blocked": [], "stuck": stuck_options()}[kind]
+    defaults = {"title": f"Question {number}", "text": f"May I do {number}?", "options": offered}
+    return Question.ask(worker, attempt, f"1.1:execute#{number}", QuestionKind(kind), **{**defaults, **facts})
 
 
 def free_slot() -> int:

@@ -12,8 +12,10 @@ from workers.models.event import (
     unit_of_work,
 )
 from workers.models.landing import Landing
+from workers.models.message import Message
 from workers.models.node import Node
 from workers.models.plan import WorkerChunk, accept
+from workers.models.question import Question
 from workers.models.worker import Worker
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "Event",
     "EventCounter",
     "Landing",
+    "Message",
     "Node",
+    "Question",
     "Worker",
     "WorkerChunk",
     "accept",

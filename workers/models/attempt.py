@@ -1,5 +1,6 @@
 """One try at a chunk."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from specs.fields import CleanTextField
 from workers.errors import StaleTransition
 from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
-from workers.models.worker import Worker
-from workers.states import AttemptStatus, ChunkOutcome, EventKind, Step
+from workers.models.worker import GONE, Worker
+from workers.states import AttemptStatus, ChunkOutcome, EventKind, QuestionKind, Step
 
+SESSION_LENGTH = 300
 RUNNING = models.Q(status=AttemptStatus.RUNNING)
 
 
@@ -30,12 +32,18 @@ class Attempt(models.Model):
     incarnation = models.PositiveIntegerField()
     log_bytes = models.BigIntegerField(default=0)
     log_lines = models.BigIntegerField(default=0)
+    transcript_bytes = models.BigIntegerField(default=0)
+    profile = models.CharField(max_length=100, blank=True)  # the agent's; "" without an agent
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))  # dollars
     started_at = models.DateTimeField()
     reviewed_at = models.DateTimeField(null=True)  # when the review began
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("chunk", "number")
+        indexes = [models.Index(fields=("profile", "started_at"), name="attempt_profile_started")]
         constraints = [
             models.UniqueConstraint(fields=("chunk", "number"), name="attempt_number_is_unique_per_chunk"),
             models.UniqueConstraint(fields=("chunk",), condition=RUNNING, name="chunk_has_one_running_attempt"),
@@ -100,11 +108,53 @@ class Attempt(models.Model):
             passed=worker.passed + (outcome == ChunkOutcome.PASSED),
             failed=worker.failed + (outcome == ChunkOutcome.FAILED),
             rescues=worker.rescues + lost,
+            waits_for="",
         )
         now = timezone.now()
         self._change(from_status=(AttemptStatus.RUNNING, status), status=status, finished_at=now, **facts)
         self.chunk.settle(outcome, now, commit)
+        if self.chunk.uses_agent:
+            self._close_questions(worker)
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, outcome=status, chunk=self.chunk.ordinal)
+
+    def _close_questions(self, worker: Worker) -> None:
+        """What its agent has asked waits no longer, and no answer will reach it."""
+        asked = self.questions.exclude(kind=QuestionKind.STUCK).filter(delivered_at=None, closed="")
+        if asked.update(closed=GONE):
+            worker.questions_changed()
+
+    # What its agent tells.
+
+    @unit_of_work
+    def began_session(self, worker: Worker, session: str, profile: str) -> None:
+        """Record the session in which the worker's agent works, by that agent's own name for it."""
+        worker.own(session_id=session[:SESSION_LENGTH], session_profile=profile)
+        self._change(profile=profile)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, profile=profile)
+
+    @unit_of_work
+    def with_profile(self, worker: Worker, profile: str) -> None:
+        """Record the profile whose agent works on the attempt, or reviews what a command has done."""
+        worker.prove()
+        self._change(profile=profile)
+
+    @unit_of_work
+    def wrote_transcript(self, worker: Worker, size: int) -> None:
+        """Record how far the transcript reaches, in bytes."""
+        worker.own(last_output_at=timezone.now())
+        self._change(transcript_bytes=size)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, transcript_bytes=size)
+
+    @unit_of_work
+    def used(self, worker: Worker, tokens_in: int, tokens_out: int, cost: Decimal) -> None:
+        """Record what the attempt has used so far, in tokens and dollars; the worker's sums rise by what is new."""
+        worker.own(
+            tokens_in=worker.tokens_in + tokens_in - self.tokens_in,
+            tokens_out=worker.tokens_out + tokens_out - self.tokens_out,
+            cost=worker.cost + cost - self.cost,
+        )
+        self._change(tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:
         if not Attempt.objects.filter(pk=self.pk, status__in=from_status).update(**changes):
@@ -115,6 +165,11 @@ class Attempt(models.Model):
     def log_path(self) -> Path:
         """Where the runner writes this attempt's output."""
         return log_path(self.chunk.worker_id, self.pk)
+
+    @property
+    def transcript_path(self) -> Path:
+        """Where the runner writes what this attempt's agent says and does."""
+        return self.log_path.with_suffix(".ndjson")
 
 
 def log_path(worker_id: int, attempt_id: int) -> Path:

@@ -14,7 +14,7 @@ from workers.models.event import after_commit, assign, emit, unit_of_work
 from workers.models.landing import is_discarded
 from workers.models.node import Node
 from workers.models.worker import Worker
-from workers.states import ChunkOutcome, EventKind
+from workers.states import AGENT, ChunkOutcome, EventKind
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -72,6 +72,11 @@ class WorkerChunk(models.Model):
         """Write fields, within a unit of work that has proved who owns the worker."""
         WorkerChunk.objects.filter(pk=self.pk).update(**changes)
         assign(self, changes)
+
+    @property
+    def uses_agent(self) -> bool:
+        """Whether an agent carries it out or reviews it."""
+        return self.executor == AGENT or "agent" in self.review
 
     @property
     def is_settled(self) -> bool:

@@ -1,6 +1,7 @@
 """A worker runs one spec. All that may happen to one is a verb here; nobody else writes its status."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,16 @@ from workers.states import ACTIVE, FINAL, OWNED, EventKind, Reason, Step, Wish, 
 if TYPE_CHECKING:
     from workers.models.plan import WorkerChunk
 
+WAITS_LENGTH = 300
 LEASE = timedelta(seconds=30)
 STATUS_IS_ACTIVE = Q(status__in=ACTIVE)
 STATUS_IS_FINAL = Q(status__in=FINAL)
 # The same by the constraints below, and what queries ask for: SQLite uses no index with a condition on a list.
 IS_ACTIVE = Q(slot__isnull=False)
 IS_FINAL = Q(completed_at__isnull=False)
+# Of its questions.
+IS_OPEN = Q(answered_at__isnull=True, closed="")
+GONE = "gone"
 
 
 class Worker(models.Model):
@@ -48,7 +53,8 @@ class Worker(models.Model):
     step = models.CharField(max_length=10, choices=Step.choices, default=Step.PREPARING)
     desired = models.CharField(max_length=5, choices=Wish.choices, default=Wish.RUN)
     desired_by = CleanCharField(max_length=150, blank=True)
-    attention = CleanTextField(blank=True)
+    attention = CleanTextField(blank=True)  # the oldest question that waits for a person
+    waits_for = CleanCharField(max_length=WAITS_LENGTH, blank=True)  # what it waits for by itself
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     error = CleanTextField(blank=True)
 
@@ -70,6 +76,11 @@ class Worker(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     last_line = CleanCharField(max_length=300, blank=True)
     last_output_at = models.DateTimeField(null=True)
+    session_id = CleanCharField(max_length=300, blank=True)  # of its agent
+    session_profile = models.CharField(max_length=100, blank=True)  # the profile of that agent
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))  # dollars
 
     created_by = CleanCharField(max_length=150, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -199,6 +210,12 @@ class Worker(models.Model):
             raise Fenced
         assign(self, changes)
 
+    def prove(self) -> None:
+        """Make sure, within a unit of work, that this is the owner, and lock the row. Raises Fenced."""
+        mine = Worker.objects.select_for_update().filter(pk=self.pk, epoch=self.epoch, status__in=OWNED)
+        if mine.values_list("pk", flat=True).first() is None:
+            raise Fenced
+
     @unit_of_work
     def new_incarnation(self) -> int:
         """Number the next runner; the caller has made sure that the tree of the one before is dead."""
@@ -225,6 +242,18 @@ class Worker(models.Model):
             emit(EventKind.WORKER_RESUMED, self.pk)
 
     @unit_of_work
+    def waits(self, what: str) -> None:
+        """Record what it waits for by itself, such as the end of a rate limit; "" when it goes on."""
+        self.own(waits_for=what[:WAITS_LENGTH])
+        emit(EventKind.WORKER_PROGRESS, self.pk, waits_for=what[:WAITS_LENGTH])
+
+    def questions_changed(self) -> None:
+        """Record, within a unit of work, the oldest of the questions that wait for a person now."""
+        waiting = list(self.questions.filter(IS_OPEN).order_by("pk"))
+        self.own(attention=waiting[0].sentence if waiting else "")
+        emit(EventKind.WORKER_ATTENTION, self.pk, open=len(waiting))
+
+    @unit_of_work
     def completed(self) -> None:
         """Record that every chunk passed or was skipped."""
         self._end(WorkerStatus.COMPLETED, EventKind.WORKER_COMPLETED, "", "")
@@ -243,7 +272,10 @@ class Worker(models.Model):
     def _end(self, status: WorkerStatus, kind: EventKind, reason: str, error: str) -> None:
         sources = OWNED if status == WorkerStatus.COMPLETED else ACTIVE
         now = timezone.now()
-        ends: dict[str, Any] = {"slot": None, "completed_at": now, "reason": reason, "error": error, "attention": ""}
+        ends: dict[str, Any] = {"slot": None, "completed_at": now, "reason": reason, "error": error}
+        ends |= {"attention": "", "waits_for": ""}
+        if self.attention and self.questions.filter(IS_OPEN).update(closed=GONE):
+            emit(EventKind.WORKER_ATTENTION, self.pk, open=0)
         if self._become(status, sources, lease_until=None, **ends, **self._pause_is_over()):
             emit(kind, self.pk, **self.summary, reason=reason, error=error)
             after_commit(_ring_slots)
