@@ -4,6 +4,7 @@ A spec's text is written on its page or in its file, where it is checked as a wh
 chunks and changes what is independent of them.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,7 +13,8 @@ from django.http import HttpRequest
 
 from specs.editing import check_project
 from specs.errors import SpecInvalid
-from specs.models import Chunk, Project, Spec
+from specs.models import AgentProfile, Chunk, Project, Spec
+from specs.profiles_editing import FIELDS, check_profile, who_needs
 
 if TYPE_CHECKING:
     ProjectAdminBase = admin.ModelAdmin[Project]
@@ -20,10 +22,20 @@ if TYPE_CHECKING:
     ChunkAdminBase = admin.ModelAdmin[Chunk]
     ChunkInlineBase = admin.TabularInline[Chunk, Spec]
     ProjectFormBase = forms.ModelForm[Project]
+    ProfileAdminBase = admin.ModelAdmin[AgentProfile]
+    ProfileFormBase = forms.ModelForm[AgentProfile]
 else:
-    ProjectAdminBase = SpecAdminBase = ChunkAdminBase = admin.ModelAdmin
+    ProjectAdminBase = SpecAdminBase = ChunkAdminBase = ProfileAdminBase = admin.ModelAdmin
     ChunkInlineBase = admin.TabularInline
-    ProjectFormBase = forms.ModelForm
+    ProjectFormBase = ProfileFormBase = forms.ModelForm
+
+
+def _mark(form: forms.BaseForm, error: SpecInvalid, **fields: str) -> None:
+    """Put the messages of our own checks beside the fields that they name, or that `fields` names for them."""
+    for path, message in error.errors:
+        name = re.split(r"[.\[]", path)[0]
+        field = fields.get(name, name)
+        form.add_error(field if field in form.fields else None, message)
 
 
 class ProjectForm(ProjectFormBase):
@@ -42,6 +54,7 @@ class ProjectForm(ProjectFormBase):
             "environment",
             "max_workers",
             "default_executor",
+            "default_profile",
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -50,9 +63,7 @@ class ProjectForm(ProjectFormBase):
             try:
                 data = check_project(self.instance, data)
             except SpecInvalid as error:
-                for path, message in error.errors:
-                    field = path.partition(".")[0]
-                    self.add_error(field if field in self.fields else None, message)
+                _mark(self, error)
         return data
 
 
@@ -126,3 +137,65 @@ class ChunkAdmin(ChunkAdminBase):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class WriteOnly(forms.Textarea):
+    """What was typed into it is not shown again."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class ProfileForm(ProfileFormBase):
+    """Obeys the checks of `specs.profiles_editing`. Values of secrets go in and never come out."""
+
+    new_secrets = forms.CharField(
+        label="Secrets",
+        required=False,
+        widget=WriteOnly(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="One NAME=value a line sets a secret, NAME= removes it; those that are not named stay.",
+    )
+
+    class Meta:
+        model = AgentProfile
+        fields = FIELDS
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                values = {name: data[name] for name in FIELDS}
+                data = check_profile(self.instance, values, self._secrets(data.get("new_secrets") or ""))
+            except SpecInvalid as error:
+                _mark(self, error, secrets="new_secrets")
+        return data
+
+    def _secrets(self, text: str) -> dict[str, str | None]:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if any("=" not in line for line in lines):
+            raise SpecInvalid([("secrets", "each line must be NAME=value")])
+        return {name.strip(): value or None for name, _, value in (line.partition("=") for line in lines)}
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            self.instance.secrets = self.cleaned_data["secrets"]
+
+
+@admin.register(AgentProfile)
+class AgentProfileAdmin(ProfileAdminBase):
+    form = ProfileForm
+    list_display = ["name", "title", "command", "model", "permission", "max_sessions", "updated_at"]
+    list_filter = ["permission", "is_shipped"]
+    search_fields = ["name", "title", "command"]
+    readonly_fields = ["stored_secrets"]
+
+    @admin.display(description="Stored secrets")
+    def stored_secrets(self, profile: AgentProfile) -> str:
+        return ", ".join(profile.secret_names) or "none"
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Names who needs the profile on the page that asks for confirmation, and so refuses."""
+        to_delete, counts, missing_permissions, protected = super().get_deleted_objects(objs, request)
+        reasons = [f"{profile}: {reason}" for profile in objs if (reason := who_needs(profile.name))]
+        return to_delete, counts, missing_permissions, [*protected, *reasons]

@@ -6,51 +6,16 @@ from typing import Annotated, Any, Literal
 from django.db import IntegrityError, transaction
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from specs import executors, limits
+from specs import executors, limits, profiles
 from specs.directories import checked_directory
 from specs.errors import SpecInvalid
 from specs.importers import native, writer
 from specs.importers.messages import did_you_mean, errors_of
-from specs.importers.types import Name, Text, refuse
+from specs.importers.types import Name, refuse
+from specs.inputs import Environment, OptionalCommand, number_or_none, stripped
 from specs.models import Project, Spec
 from specs.storing import ImportResult, document_of, store
 from specs.text import NAME_HINT, is_name
-
-_RESERVED = "SPECYARD_"
-
-
-def _number_or_none(value: Any) -> Any:
-    """Forms send text, and an empty one for no limit."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else (text or None)
-
-
-def _unix_lines(value: Any) -> Any:
-    """Browsers end lines with CR LF, of which a shell would take the CR for a part of the command."""
-    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else value
-
-
-def _variables(value: Any) -> Any:
-    """Forms send lines of NAME=value, or nothing."""
-    if value is None:
-        return {}
-    if not isinstance(value, str):
-        return value
-    lines = [line for line in value.splitlines() if line.strip()]
-    if wrong := next((line for line in lines if "=" not in line), None):
-        raise refuse(f'"{wrong[:60]}" is not of the form NAME=value')
-    return {name.strip(): text for name, _, text in (line.partition("=") for line in lines)}
-
-
-def _fit_for_a_process(environment: dict[str, str]) -> dict[str, str]:
-    for name in environment:
-        if not (name.isascii() and name.isidentifier()):
-            raise refuse(f'"{name[:60]}" cannot be the name of an environment variable')
-        if name.startswith(_RESERVED):
-            raise refuse(f"names that begin with {_RESERVED} are Specyard's own ({name[:60]})")
-    return environment
 
 
 def _branch(value: str) -> str:
@@ -67,7 +32,11 @@ def _known_executor(value: str) -> str:
     return value
 
 
-OptionalCommand = Annotated[Text, Field(max_length=limits.COMMAND_LENGTH), BeforeValidator(_unix_lines)]
+def _known_profile(value: str) -> str:
+    if value and value not in (known := profiles.known()):
+        hint = did_you_mean(value, known)
+        raise refuse(f'"{value[:60]}" is not an agent profile{hint or ";"} known: {", ".join(known)}')
+    return value
 
 
 class _ProjectInput(BaseModel):
@@ -80,16 +49,14 @@ class _ProjectInput(BaseModel):
     setup_command: OptionalCommand = ""
     teardown_command: OptionalCommand = ""
     review_command: OptionalCommand = ""
-    environment: Annotated[
-        dict[str, Text],
-        Field(max_length=limits.ENVIRONMENT_VARIABLES),
-        BeforeValidator(_variables),
-        AfterValidator(_fit_for_a_process),
-    ] = {}
+    environment: Environment = {}
     max_workers: Annotated[
-        Annotated[int, Field(ge=1, le=limits.PROJECT_WORKERS_MOST)] | None, BeforeValidator(_number_or_none)
+        Annotated[int, Field(ge=1, le=limits.PROJECT_WORKERS_MOST)] | None, BeforeValidator(number_or_none)
     ] = None
     default_executor: Annotated[Name, AfterValidator(_known_executor)] = "command"
+    default_profile: Annotated[
+        str, Field(max_length=limits.NAME_LENGTH), BeforeValidator(stripped), AfterValidator(_known_profile)
+    ] = ""
 
 
 def create_project(data: Mapping[str, Any]) -> Project:

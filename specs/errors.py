@@ -27,3 +27,11 @@ class SpecInUse(SpecsError):
 
 class ProjectInUse(SpecsError):
     """A run or a queue entry still needs a spec of this project."""
+
+
+class ProfileMissing(SpecsError):
+    """There is no agent profile of that name, or it cannot be started as it is."""
+
+
+class ProfileInUse(SpecsError):
+    """A project, a spec or a run needs this agent profile."""

@@ -12,6 +12,7 @@ Validate = Callable[[dict[str, Any]], list[str]]
 Source = Callable[[], Mapping[str, Validate]]
 
 ENTRY_POINTS = "specyard.executors"
+AGENT = "agent"  # the executor whose parameter `profile` names an agent profile
 
 
 def installed() -> Mapping[str, Validate]:

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.validators import RegexValidator
 from django.db import models
 
-from specs.text import clean, clean_json
+from specs.text import NAME_HINT, NAME_PATTERN, clean, clean_json
+
+valid_name = RegexValidator(rf"\A{NAME_PATTERN}\Z", f"Use {NAME_HINT}.")
 
 if TYPE_CHECKING:
     CharField = models.CharField[str, str]

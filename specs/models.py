@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import ProtectedError, Q
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from specs import limits
+from specs.agents import AgentProfile, Permission
 from specs.errors import ProjectInUse, SpecInUse
-from specs.fields import CleanCharField, CleanJSONField, CleanTextField
+from specs.fields import CleanCharField, CleanJSONField, CleanTextField, valid_name
 from specs.signals import spec_in_use
-from specs.text import NAME_HINT, NAME_PATTERN
 
-valid_name = RegexValidator(rf"\A{NAME_PATTERN}\Z", f"Use {NAME_HINT}.")
+__all__ = ["AgentProfile", "Chunk", "Isolation", "OnFailure", "Permission", "Project", "Spec"]
 
 
 class Isolation(models.TextChoices):
@@ -56,6 +56,9 @@ class Project(models.Model):
         help_text="How many workers at once; empty: no limit of its own.",
     )
     default_executor = CleanCharField(max_length=limits.NAME_LENGTH, default="command")
+    default_profile = CleanCharField(
+        max_length=limits.NAME_LENGTH, blank=True, default="", help_text="The agent of chunks that name none."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -186,7 +189,7 @@ class Chunk(models.Model):
     acceptance = CleanJSONField(blank=True, default=list)
     executor = CleanCharField(max_length=limits.NAME_LENGTH, default="command")
     params = CleanJSONField(blank=True, default=dict)
-    review = CleanJSONField(blank=True, default=dict, help_text='Empty or {"command": "…"}.')
+    review = CleanJSONField(blank=True, default=dict, help_text='Empty, {"command": "…"}, {"agent": {…}} or both.')
     timeout = models.PositiveIntegerField(
         default=limits.TIMEOUT_DEFAULT,
         validators=[MinValueValidator(limits.TIMEOUT_SHORTEST), MaxValueValidator(limits.TIMEOUT_LONGEST)],

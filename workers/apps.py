@@ -13,10 +13,11 @@ class WorkersConfig(AppConfig):
     verbose_name = "Workers"
 
     def ready(self) -> None:
-        from specs import executors
+        from specs import executors, profiles
         from specs.signals import spec_in_use
 
         executors.set_source(executor_checks)
+        profiles.set_path(path_of_chunks)
         spec_in_use.connect(active_worker_of, dispatch_uid="workers.active_worker_of")
         for signal in (post_save, post_delete):
             for sender in ("specs.Project", "specs.Spec"):
@@ -28,6 +29,13 @@ def executor_checks() -> Mapping[str, Callable[[dict[str, Any]], list[str]]]:
     from workers.runner.executors import registry, validate
 
     return {name: partial(validate, name) for name in registry()}
+
+
+def path_of_chunks() -> str:
+    """The PATH with which chunks run, and agents are started."""
+    from workers.runner import environment
+
+    return environment.base()["PATH"]
 
 
 def active_worker_of(sender: Any, spec: Any, **_: Any) -> str | None:

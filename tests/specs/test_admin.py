@@ -3,7 +3,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from specs.editing import save_text
-from specs.models import Project, Spec
+from specs.models import AgentProfile, Project, Spec
 from specs.signals import spec_in_use
 from tests.specs.conftest import TWO_CHUNKS
 
@@ -74,3 +74,48 @@ def test_a_spec_in_use_is_not_deleted_and_the_page_says_why(admin, spec):
         spec_in_use.disconnect(answer)
     assert admin.post(delete, {"post": "yes"}).status_code == 302
     assert not Spec.objects.exists()
+
+
+PROFILE = {
+    "name": "mine",
+    "title": "Mine",
+    "command": "my-agent",
+    "permission": "ask",
+    "arguments": '["acp"]',
+    "handshake_seconds": "60",
+    "silence_seconds": "600",
+    "wall_seconds": "1800",
+}
+
+
+def test_a_profile_is_written_in_the_admin_and_its_secrets_are_never_shown(admin):
+    add = reverse("admin:specs_agentprofile_add")
+    bad = admin.post(add, {**PROFILE, "command": "my-agent acp", "new_secrets": "KEY=s3cret-one"})
+    assert "must be a program alone" in bad.content.decode()
+    assert b"s3cret" not in bad.content
+    assert admin.post(add, {**PROFILE, "new_secrets": "KEY=s3cret-one\nOTHER=s3cret-two"}).status_code == 302
+    profile = AgentProfile.objects.get(name="mine")
+    assert (profile.arguments, profile.environment) == (["acp"], {})
+    assert profile.secrets == {"KEY": "s3cret-one", "OTHER": "s3cret-two"}
+    change = reverse("admin:specs_agentprofile_change", args=[profile.pk])
+    page = admin.get(change).content.decode()
+    assert "KEY, OTHER" in page
+    assert "s3cret" not in page
+    assert admin.post(change, {**PROFILE, "new_secrets": "KEY=\nNEW=s3cret-new"}).status_code == 302
+    profile.refresh_from_db()
+    assert profile.secrets == {"OTHER": "s3cret-two", "NEW": "s3cret-new"}
+    history = admin.get(reverse("admin:specs_agentprofile_history", args=[profile.pk]))
+    assert b"s3cret" not in history.content
+    assert b"s3cret" not in admin.get(reverse("admin:specs_agentprofile_changelist") + "?q=mine").content
+
+
+def test_a_profile_in_use_is_not_deleted_in_the_admin(admin, project):
+    profile = AgentProfile.objects.get(name="claude")
+    delete = reverse("admin:specs_agentprofile_delete", args=[profile.pk])
+    Project.objects.update(default_profile="claude")
+    assert "default profile of the project garden" in admin.get(delete).content.decode()
+    admin.post(delete, {"post": "yes"})
+    assert AgentProfile.objects.filter(name="claude").exists()
+    Project.objects.update(default_profile="")
+    assert admin.post(delete, {"post": "yes"}).status_code == 302
+    assert not AgentProfile.objects.filter(name="claude").exists()
