@@ -9,7 +9,7 @@ from specs import limits
 
 @dataclass(frozen=True)
 class ChunkDocument:
-    """One chunk. `timeout` in seconds; `review` is {} or {"command": "…"}."""
+    """One chunk. `timeout` in seconds; `review` may have "command" and "agent" (with "profile" and "instructions")."""
 
     key: str
     title: str
@@ -17,7 +17,7 @@ class ChunkDocument:
     acceptance: list[str] = field(default_factory=list)
     executor: str = "command"
     params: dict[str, Any] = field(default_factory=dict)
-    review: dict[str, str] = field(default_factory=dict)
+    review: dict[str, Any] = field(default_factory=dict)
     timeout: int = limits.TIMEOUT_DEFAULT
     depends_on: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)

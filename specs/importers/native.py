@@ -23,11 +23,29 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+class NativeAgentReview(Strict):
+    """A review by an agent, in a session of its own in which it may only read."""
+
+    profile: types.Name | None = None
+    """The agent profile. Without it, the project's default profile."""
+    instructions: types.Text = ""
+    """What to look at, beside the instructions and criteria of the chunk."""
+
+
 class NativeReview(Strict):
-    """How the result of a chunk is reviewed."""
+    """How the result of a chunk is reviewed: by a command, by an agent, or by both, the command first."""
 
     command: types.Command | None = None
     """A shell command; the chunk has passed when it ends with status 0."""
+    agent: NativeAgentReview | None = None
+    """An agent that reads what has changed and gives a verdict with findings."""
+
+    def stored(self) -> dict[str, Any]:
+        """As a chunk holds it."""
+        review: dict[str, Any] = {"command": self.command} if self.command else {}
+        if self.agent is not None:
+            review["agent"] = {"profile": self.agent.profile or "", "instructions": self.agent.instructions}
+        return review
 
 
 class NativeDefaults(Strict):
@@ -152,7 +170,7 @@ def _chunk(chunk: NativeChunk, index: int, defaults: NativeDefaults, default_exe
         acceptance=chunk.acceptance,
         executor=executor,
         params=params,
-        review=review.model_dump(exclude_none=True) if review else {},
+        review=review.stored() if review else {},
         timeout=chunk.timeout or defaults.timeout or limits.TIMEOUT_DEFAULT,
         depends_on=list(dict.fromkeys(chunk.depends_on)),
         files=chunk.files,

@@ -6,10 +6,11 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, islice
 
-from specs import executors
+from specs import executors, profiles
 from specs.errors import SpecInvalid
 from specs.importers.document import ChunkDocument, SpecDocument
 from specs.importers.messages import MOST_ERRORS, did_you_mean
+from specs.importers.safe_yaml import shorten
 
 Errors = Iterator[tuple[str, str]]
 _NAMED_PARAMETER = re.compile(r"([A-Za-z_][\w.\[\]]*): (.+)", re.DOTALL)
@@ -18,7 +19,7 @@ _NAMED_PARAMETER = re.compile(r"([A-Za-z_][\w.\[\]]*): (.+)", re.DOTALL)
 def checked(document: SpecDocument) -> SpecDocument:
     """`document` with its chunks in an order that can run. Raises SpecInvalid; its paths count from 0."""
     chunks = document.chunks
-    found = chain(_duplicate_keys(chunks), _unknown_dependencies(chunks), _executors(chunks))
+    found = chain(_duplicate_keys(chunks), _unknown_dependencies(chunks), _executors(chunks), _profiles(chunks))
     if errors := list(islice(found, MOST_ERRORS)) or _cycle(chunks):
         raise SpecInvalid(errors)
     return replace(document, chunks=_in_running_order(chunks))
@@ -57,6 +58,25 @@ def _parameter_error(index: int, message: str) -> tuple[str, str]:
     path = f"chunks[{index}].params"
     named = _NAMED_PARAMETER.fullmatch(message)
     return (f"{path}.{named[1]}", named[2]) if named else (path, message)
+
+
+def _profiles(chunks: Sequence[ChunkDocument]) -> Errors:
+    """Agent profiles that a chunk names and that do not exist; looked up only where one is named."""
+    named = [place for index, chunk in enumerate(chunks) for place in _profiles_of(index, chunk)]
+    known = profiles.known() if named else []
+    for path, name in named:
+        if name not in known:
+            message = f'"{shorten(name)}" is not an agent profile{did_you_mean(name, known) or ";"}'
+            yield path, f"{message} known: {', '.join(known) or 'none'}"
+
+
+def _profiles_of(index: int, chunk: ChunkDocument) -> Iterator[tuple[str, str]]:
+    """(field path, name) of each profile that the chunk names."""
+    places = {
+        f"chunks[{index}].params.profile": chunk.params.get("profile") if chunk.executor == executors.AGENT else "",
+        f"chunks[{index}].review.agent.profile": chunk.review.get("agent", {}).get("profile"),
+    }
+    yield from ((path, name) for path, name in places.items() if isinstance(name, str) and name)
 
 
 def _cycle(chunks: Sequence[ChunkDocument]) -> list[tuple[str, str]]:

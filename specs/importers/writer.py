@@ -39,6 +39,9 @@ def _chunk(chunk: ChunkDocument) -> dict[str, Any]:
     data = {**_given(chunk), "executor": chunk.executor}
     if "timeout" in data:
         data["timeout"] = format_duration(chunk.timeout)
+    if "agent" in chunk.review:
+        agent = {name: value for name, value in chunk.review["agent"].items() if value}
+        data["review"] = {**chunk.review, "agent": agent}
     return {field.name: data[field.name] for field in fields(chunk) if field.name in data}
 
 

@@ -18,15 +18,26 @@ def examples() -> list[str]:
     return re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_the_examples_of_the_page_are_valid():
-    full, shortest = (native.parse(text) for text in examples())
+def test_the_examples_of_the_page_are_valid(db, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(executors, "_source", lambda: dict.fromkeys(("command", "agent"), lambda params: []))
+    full, shortest, agents = (native.parse(text) for text in examples())
     assert [chunk.key for chunk in full.chunks] == ["store", "bench"]
     assert full.chunks[1].timeout == 5400
     assert shortest.chunks[0].params == {"run": "echo hello"}
+    assert agents.chunks[0].review == {
+        "command": "pytest -q",
+        "agent": {"profile": "", "instructions": "Look for races between processes."},
+    }
 
 
 def test_the_page_names_every_key():
-    models = [native.NativeSpec, native.NativeChunk, native.NativeDefaults]
+    models = [
+        native.NativeSpec,
+        native.NativeChunk,
+        native.NativeDefaults,
+        native.NativeReview,
+        native.NativeAgentReview,
+    ]
     missing = [name for model in models for name in model.model_fields if f"`{name}`" not in PAGE]
     assert missing == []
 

@@ -5,7 +5,7 @@ import pytest
 from specs.editing import create_project, save_text, to_yaml, update_project
 from specs.errors import SpecInvalid
 from specs.importing import import_file
-from specs.models import Project, Spec
+from specs.models import Chunk, Project, Spec
 from tests.specs.conftest import TWO_CHUNKS
 
 pytestmark = pytest.mark.django_db
@@ -174,3 +174,12 @@ def test_edits_survive_an_import_of_the_unchanged_file_only(project, write):
     assert Spec.objects.get().title == "Edited"
     assert import_file(write(TWO_CHUNKS + "max_attempts: 1\n"), project).changed is True
     assert Spec.objects.get().title == "Greetings"
+
+
+def test_a_spec_that_names_an_unknown_profile_is_not_stored(project):
+    text = "title: T\nchunks: [{title: A, params: {run: x}, review: {agent: {profile: %s}}}]"
+    spec = save_text(project, "hello", text % "claude").spec
+    with pytest.raises(SpecInvalid, match=r"chunks\[0\]\.review\.agent\.profile: \"gpt\" is not an agent profile"):
+        save_text(project, "hello", text % "gpt")
+    assert Chunk.objects.get(spec=spec).review == {"agent": {"profile": "claude", "instructions": ""}}
+    assert "profile: claude" in to_yaml(spec)

@@ -107,11 +107,6 @@ def test_a_chunk_that_depends_on_a_later_one_is_moved_behind_it():
         (spec(chunk="title: A\nexecutor: browser"), "chunks[0].executor", "known: command"),
         (spec(chunk="title: A\nparams: {run: 1}"), "chunks[0].params.run", "must be text"),
         (spec(chunk="title: A\nparams: [run]"), "chunks[0].params", "must be a mapping"),
-        (
-            spec(chunk="title: A\nreview: {agent: {profile: x}}"),
-            "chunks[0].review.agent",
-            "unknown key. Known: command",
-        ),
         (spec(chunk='title: A\nreview: {command: " "}'), "chunks[0].review.command", "must not be empty"),
         (spec(chunk="title: A\nreview: pytest"), "chunks[0].review", "must be a mapping, not the text"),
         (spec(chunk="title: A\ntimeout: 9s"), "chunks[0].timeout", "between 10s and 24h"),
@@ -198,3 +193,66 @@ def test_a_dense_web_of_dependencies_is_checked_quickly():
         for i in range(450)
     ]
     assert len(native.parse("title: T\nchunks:\n" + "\n".join(chunks)).chunks) == 450
+
+
+def test_a_review_is_by_command_by_agent_or_by_both():
+    text = """
+title: T
+defaults: {review: {agent: {}}}
+chunks:
+  - title: as all
+  - {title: by command, review: {command: check}}
+  - {title: by both, review: {command: check, agent: {instructions: "Look for races."}}}
+"""
+    assert [chunk.review for chunk in native.parse(text).chunks] == [
+        {"agent": {"profile": "", "instructions": ""}},
+        {"command": "check"},
+        {"command": "check", "agent": {"profile": "", "instructions": "Look for races."}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("review", "path", "message"),
+    [
+        ("{agent: opencode}", "chunks[0].review.agent", "must be a mapping, not the text"),
+        ("{agent: {profile: 7}}", "chunks[0].review.agent.profile", "must be text, not the number 7"),
+        ("{agent: {profile: ../x}}", "chunks[0].review.agent.profile", "must consist of"),
+        ("{agent: {profil: x}}", "chunks[0].review.agent.profil", 'did you mean "profile"?'),
+        ("{agent: {instructions: [a]}}", "chunks[0].review.agent.instructions", "must be text, not a list"),
+        ("{agnt: {}}", "chunks[0].review.agnt", 'did you mean "agent"? Known: command, agent'),
+    ],
+)
+def test_a_bad_review_is_refused_by_field(review: str, path: str, message: str):
+    found = errors(spec(chunk=f"title: A\nreview: {review}"))
+    assert list(found) == [path]
+    assert message in found[path]
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    """An installation with the executor `agent`, which takes any parameters, and the shipped profiles."""
+    monkeypatch.setattr(executors, "_source", lambda: dict.fromkeys(("command", "agent"), lambda params: []))
+
+
+def test_profiles_that_exist_may_be_named(agent):
+    chunk = "title: A\nexecutor: agent\nparams: {profile: claude}\nreview: {agent: {profile: codex}}"
+    [read] = native.parse(spec(chunk=chunk)).chunks
+    assert (read.params["profile"], read.review["agent"]["profile"]) == ("claude", "codex")
+
+
+@pytest.mark.parametrize(
+    ("chunk", "path"),
+    [
+        ("title: A\nexecutor: agent\nparams: {profile: opncode}", "chunks[0].params.profile"),
+        ("title: A\nreview: {agent: {profile: opncode}}", "chunks[0].review.agent.profile"),
+    ],
+)
+def test_an_unknown_profile_is_refused_with_the_known_names(agent, chunk: str, path: str):
+    assert errors(spec(chunk=chunk)) == {
+        path: '"opncode" is not an agent profile, did you mean "opencode"? '
+        "known: claude, codex, custom, gemini, opencode"
+    }
+
+
+def test_a_profile_of_another_executor_is_its_own_affair(agent):
+    assert native.parse(spec(chunk="title: A\nparams: {profile: anything}")).chunks[0].params["profile"] == "anything"

@@ -68,6 +68,17 @@ def test_every_field_survives():
     assert survives(document)
 
 
+def test_reviews_by_agents_survive_and_say_no_more_than_they_must(db):
+    for review in (
+        {"agent": {"profile": "", "instructions": ""}},
+        {"command": "y", "agent": {"profile": "codex", "instructions": "Look for\nraces.\n"}},
+    ):
+        assert survives(SpecDocument("T", [command("x", review=review)]))
+    assert "instructions" not in write(
+        SpecDocument("T", [command("x", review={"agent": {"profile": "codex", "instructions": ""}})])
+    )
+
+
 def test_defaults_are_left_out():
     assert write(native.parse(TWO_CHUNKS)) == (
         "title: Greetings\ndescription: Says hello twice.\npriority: 5\ndefaults:\n  executor: command\nchunks:\n"
