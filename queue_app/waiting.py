@@ -4,10 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from django.db.models import Q, prefetch_related_objects
 
 from queue_app.models import WorkerQueue, Yard
+from queue_app.sessions import Part, Sessions, parts_of, parts_of_specs
 from specs.models import Chunk, Project
 from workers.models import Node, Worker
 from workers.models.worker import IS_ACTIVE
@@ -19,6 +21,7 @@ class Cause(StrEnum):
     SPEC_ACTIVE = "spec_active"  # a worker still runs, or ends, the same spec
     NOT_BEFORE = "not_before"  # its time has not come
     PROJECT_LIMIT = "project_limit"  # the project's own limit is reached
+    PROFILE_LIMIT = "profile_limit"  # an agent profile that it needs is in use as often as it may be
     NO_NODE = "no_node"  # no online node offers what it needs, or has room
     SLOTS_FULL = "slots_full"  # every slot is in use
     NEXT = "next"  # nothing stands in its way: it starts at the next look
@@ -47,6 +50,7 @@ class Situation:
     nodes: list[Node]
     per_node: Counter[int]
     executors: dict[int, frozenset[str]] = field(default_factory=dict)  # spec → what its chunks need
+    agents: dict[int, tuple[Part, ...]] = field(default_factory=dict)  # spec → its chunks that need an agent
 
     @classmethod
     def read(cls, yard: Yard, now: datetime) -> "Situation":
@@ -64,27 +68,49 @@ class Situation:
             per_node=Counter(row[5] for row in active),
         )
 
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The agent profiles that have a limit, read when first asked for."""
+        return Sessions.read()
+
     def learn(self, entries: list[WorkerQueue]) -> None:
-        """Read what the specs of these entries need, in one query. Otherwise it is read for each when it is needed."""
+        """Read what the specs of these entries need, in one query, and in one more where a profile has a limit.
+
+        Otherwise it is read for each when it is needed.
+        """
         unknown = {entry.spec_id for entry in entries} - self.executors.keys()
         needs: dict[int, set[str]] = {spec: set() for spec in unknown}
         rows = Chunk.objects.filter(spec__in=unknown).values_list("spec", "executor").distinct()
         for spec, executor in rows if unknown else ():
             needs[spec].add(executor)
         self.executors.update({spec: frozenset(names) for spec, names in needs.items()})
+        self.agents.update(parts_of_specs(unknown) if unknown and self.sessions.limits else {})
 
     def needs(self, entry: WorkerQueue) -> frozenset[str]:
         """The executors that the spec of the entry needs."""
         if entry.spec_id not in self.executors:
-            prefetch_related_objects([entry.spec], "chunks")  # whoever starts it needs them too
-            self.executors[entry.spec_id] = frozenset(chunk.executor for chunk in entry.spec.chunks.all())
+            self._look_at(entry)
         return self.executors[entry.spec_id]
 
+    def full_profile(self, entry: WorkerQueue) -> str:
+        """An agent profile that the entry needs and that may not be used once more now; "" when there is none."""
+        if not self.sessions.full:
+            return ""
+        if entry.spec_id not in self.agents:
+            self._look_at(entry)
+        return self.sessions.lacking(entry, self.agents[entry.spec_id])
+
+    def _look_at(self, entry: WorkerQueue) -> None:
+        prefetch_related_objects([entry.spec], "chunks")  # whoever starts it needs them too
+        chunks = entry.spec.chunks.all()
+        self.executors[entry.spec_id] = frozenset(chunk.executor for chunk in chunks)
+        self.agents[entry.spec_id] = parts_of(chunks)
+
     def hopeless(self) -> Q:
-        """Entries that cannot start now, whatever their place: their time has not come, or their project is full."""
+        """Entries that cannot start now, whatever their place: too early, or their project or their agent is full."""
         limits = Project.objects.filter(max_workers__isnull=False).values_list("pk", "max_workers")
         full = [pk for pk, limit in limits if limit is not None and self.projects[pk] >= limit]
-        return Q(not_before__gt=self.now) | Q(spec__project__in=full)
+        return Q(not_before__gt=self.now) | Q(spec__project__in=full) | self.sessions.hopeless()
 
     @property
     def closed(self) -> bool:
@@ -120,6 +146,7 @@ class Situation:
         self.specs[(worker.spec_id, worker.lane)] = worker.pk
         self.projects[worker.project_id] += 1
         self.per_node[worker.node_id] += 1
+        self.sessions.take(worker)
 
 
 def why(entry: WorkerQueue, situation: Situation) -> Wait | None:
@@ -142,6 +169,10 @@ def why_itself(entry: WorkerQueue, situation: Situation) -> Wait | None:
     running = situation.projects[project.pk]
     if project.max_workers is not None and running >= project.max_workers:
         return Wait(Cause.PROJECT_LIMIT, f"Project limit {running}/{project.max_workers}")
+    if name := situation.full_profile(entry):
+        sessions = situation.sessions
+        used = f"{sessions.used[name]}/{sessions.limits[name]}"
+        return Wait(Cause.PROFILE_LIMIT, f"Profile {name}: {used} sessions")
     if situation.node_for(entry) is None:
         return Wait(Cause.NO_NODE, _no_node(entry, situation))
     return None

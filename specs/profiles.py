@@ -11,6 +11,7 @@ from typing import Any
 
 from specs.agents import AgentProfile
 from specs.errors import ProfileMissing
+from specs.executors import AGENT
 from specs.models import Project
 
 DEFAULT = "opencode"
@@ -26,12 +27,7 @@ SHIPPED: tuple[Mapping[str, Any], ...] = (
         "environment": {"OPENCODE_DISABLE_AUTOUPDATE": "1"},
         "model": "zai/glm-4.7",
         "mode": "build",
-        "login_files": [
-            "XDG_DATA_HOME/opencode/auth.json",
-            "XDG_DATA_HOME/opencode/mcp-auth.json",
-            "XDG_CONFIG_HOME/opencode/opencode.json",
-            "XDG_CONFIG_HOME/opencode/opencode.jsonc",
-        ],
+        "login_files": ["XDG_DATA_HOME/opencode/auth.json", "XDG_DATA_HOME/opencode/mcp-auth.json"],
         "install_hint": "npm install -g opencode-ai",
         "notes": "Sign in once with `opencode auth login`, or set the secret ZHIPU_API_KEY for the GLM models of Z.AI. "
         "`opencode models` lists the models; with a GLM coding plan the model is zai-coding-plan/glm-4.7. "
@@ -45,7 +41,8 @@ SHIPPED: tuple[Mapping[str, Any], ...] = (
         "mode": "acceptEdits",
         "login_files": ["CLAUDE_CONFIG_DIR/.credentials.json", "CLAUDE_CONFIG_DIR/settings.json"],
         "install_hint": "npm install -g @agentclientprotocol/claude-agent-acp",
-        "notes": "Sign in once with `claude`, or set the secret ANTHROPIC_API_KEY. "
+        "notes": "Sign in once with `claude`, or set the secret ANTHROPIC_API_KEY; on macOS, where the login "
+        "of `claude` is in the keychain, the secret CLAUDE_CODE_OAUTH_TOKEN that `claude setup-token` gives. "
         "Models: default, opus, sonnet, haiku. Modes: default, acceptEdits, plan, bypassPermissions.",
     },
     {
@@ -137,6 +134,15 @@ def resolve(name: str, project: Project) -> AgentProfile:
     if not profile.command:
         raise ProfileMissing(f'The agent profile "{wanted}" has no command; give it one on the page of the profiles.')
     return profile
+
+
+def named(executor: str, profile: Any, reviewer: Any) -> frozenset[str]:
+    """The profiles that a chunk names, "" standing for the default one of its project.
+
+    `profile` is its parameter of that name, `reviewer` that of its reviewing agent, None where there is none.
+    """
+    found = [profile or ""] if executor == AGENT else []
+    return frozenset(name for name in (*found, reviewer) if isinstance(name, str))
 
 
 def known() -> list[str]:

@@ -21,6 +21,7 @@ ICONS = {
     Cause.SPEC_ACTIVE: "running",
     Cause.NOT_BEFORE: "calendar",
     Cause.PROJECT_LIMIT: "folder",
+    Cause.PROFILE_LIMIT: "chip",
     Cause.NO_NODE: "server",
     Cause.SLOTS_FULL: "slots",
     Cause.NEXT: "play",
