@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.architecture.source import ROOT, imports, modules
 
-RUNNER_MAY_USE = {"psutil", "pydantic"}
+RUNNER_MAY_USE = {"psutil", "pydantic", "acp"}
 
 
 def test_the_import_contracts_hold() -> None:
@@ -16,7 +16,7 @@ def test_the_import_contracts_hold() -> None:
     assert "0 broken" in done.stdout
 
 
-def test_the_runner_needs_nothing_but_itself_psutil_and_pydantic() -> None:
+def test_the_runner_needs_nothing_but_itself_and_few_packages() -> None:
     foreign = {
         (str(module.path), name)
         for module in modules("workers/runner")
@@ -36,7 +36,7 @@ def test_importing_the_runner_loads_no_django() -> None:
     code = "import sys, workers.runner.launcher; print(sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "'pydantic'" in done.stdout
-    for unwanted in ("django", "celery", "kombu", "channels", "redis", "dashboard"):
+    for unwanted in ("django", "celery", "kombu", "channels", "redis", "dashboard", "acp"):
         assert f"'{unwanted}'" not in done.stdout
 
 

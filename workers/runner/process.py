@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,21 +102,27 @@ def become_subreaper(*, wanted: bool = True) -> bool:
     return True
 
 
-class Child:
-    """A process of ours in a session of its own. `exited` becomes its exit code (negative: a signal)."""
+@contextlib.contextmanager
+def _closing(*descriptors: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for fd in descriptors:
+            os.close(fd)
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", pipe: int, sink: Callable[[bytes], None]) -> None:
-        self.pid = popen.pid
-        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._popen = popen
-        self._pipe = pipe
+
+class Pipe:
+    """The reading end of a child's output."""
+
+    def __init__(self, fd: int, sink: Callable[[bytes], None]) -> None:
+        self._fd = fd
         self._sink = sink
-        asyncio.get_running_loop().add_reader(pipe, self.read)
+        asyncio.get_running_loop().add_reader(fd, self.read)
 
     def read(self) -> bool:
         """Take one block of output; False when there is none now."""
         try:
-            data = os.read(self._pipe, READ_SIZE) if self._pipe >= 0 else b""
+            data = os.read(self._fd, READ_SIZE) if self._fd >= 0 else b""
         except BlockingIOError:
             return False
         if not data:
@@ -125,10 +131,41 @@ class Child:
         self._sink(data)
         return True
 
+    def close(self) -> None:
+        """Read no more."""
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Child:
+    """A process of ours in a session of its own. `exited` becomes its exit code (negative: a signal)."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", pipes: list[Pipe], stdin: int = -1) -> None:
+        self.pid = popen.pid
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._popen = popen
+        self._pipes = pipes
+        self._stdin = stdin
+        self._input: asyncio.WriteTransport | None = None
+
+    async def open_input(self) -> None:
+        """Make it possible to `write`."""
+        file = os.fdopen(self._stdin, "wb", buffering=0)
+        self._input, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, file)
+
+    def write(self, data: bytes) -> None:
+        """Give it input, in order. What it cannot take any more is lost."""
+        if self._input is not None and not self._input.is_closing():
+            self._input.write(data)
+
     def drain(self, blocks: int = 64) -> None:
-        """Take the output that is in the pipe already. Bounded: something may go on writing."""
-        while blocks and self.read():
-            blocks -= 1
+        """Take the output that is in the pipes already. Bounded: something may go on writing."""
+        for pipe in self._pipes:
+            left = blocks
+            while left and pipe.read():
+                left -= 1
 
     def reaped(self, status: int) -> None:
         """Hear the wait status. Its output so far is read first."""
@@ -139,10 +176,11 @@ class Child:
 
     def close(self) -> None:
         """Read no more. A process that still holds the pipe gets SIGPIPE; it cannot make anybody wait."""
-        if self._pipe >= 0:
-            asyncio.get_running_loop().remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = -1
+        for pipe in self._pipes:
+            pipe.close()
+        if self._input is not None:
+            self._input.abort()
+            self._input = None
 
 
 class Children:
@@ -156,19 +194,49 @@ class Children:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.collect)
 
     def start(self, argv: list[str], *, cwd: str, env: dict[str, str], sink: Callable[[bytes], None]) -> Child:
-        """Start one command. Raises OSError or ValueError when it cannot be started."""
+        """Start one command without input. Raises OSError or ValueError when it cannot be started."""
         ours, theirs = os.pipe()
+        with _closing(theirs):
+            return self._start(argv, cwd, env, (self._devnull, theirs, theirs), {ours: sink})
+
+    async def start_talking(
+        self,
+        argv: list[str],
+        *,
+        cwd: str,
+        env: dict[str, str],
+        sink: Callable[[bytes], None],
+        errors: Callable[[bytes], None],
+    ) -> Child:
+        """Start one command with input, and its errors apart. Raises OSError or ValueError when it cannot be."""
+        (out, their_out), (err, their_err), (their_in, into) = os.pipe(), os.pipe(), os.pipe()
+        with _closing(their_out, their_err, their_in):
+            child = self._start(argv, cwd, env, (their_in, their_out, their_err), {out: sink, err: errors}, into)
+        await child.open_input()
+        return child
+
+    def _start(
+        self,
+        argv: list[str],
+        cwd: str,
+        env: dict[str, str],
+        theirs: tuple[int, int, int],
+        ours: dict[int, Callable[[bytes], None]],
+        stdin: int = -1,
+    ) -> Child:
         try:
-            os.set_blocking(ours, False)
+            for fd in ours:
+                os.set_blocking(fd, False)
             popen = subprocess.Popen(
-                argv, cwd=cwd, env=env, stdin=self._devnull, stdout=theirs, stderr=theirs, start_new_session=True
+                argv, cwd=cwd, env=env, stdin=theirs[0], stdout=theirs[1], stderr=theirs[2], start_new_session=True
             )
         except BaseException:
-            os.close(ours)
+            for fd in (*ours, stdin):
+                if fd >= 0:
+                    os.close(fd)
             raise
-        finally:
-            os.close(theirs)
-        child = self._owned[popen.pid] = Child(popen, ours, sink)
+        pipes = [Pipe(fd, sink) for fd, sink in ours.items()]
+        child = self._owned[popen.pid] = Child(popen, pipes, stdin)
         return child
 
     def collect(self) -> None:

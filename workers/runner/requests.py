@@ -8,18 +8,20 @@ import os
 import shutil
 import signal
 import stat
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workers.runner import environment, preparing, worktree
-from workers.runner.executors import registry, validate
-from workers.runner.executors.base import Context, Outcome, Reason, Result
+from workers.runner.desk import RequestDesk
+from workers.runner.executors import registry, reviewer, validate
+from workers.runner.executors.base import Context, Executor, Outcome, Reason, Result
 from workers.runner.executors.command import shell
 from workers.runner.journal import Journal
 from workers.runner.limits import WallTime
-from workers.runner.messages import Checkpoint, Execute, Prepare, Restore, Review, Work
+from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restore, Review, Tell, Work
 from workers.runner.modes import Mode
 from workers.runner.output import AttemptLog
 from workers.runner.process import Child, Children, send
@@ -28,6 +30,8 @@ log = logging.getLogger("specyard.runner")
 
 # The journal says at most four times a second how far the output is.
 OUTPUT_INTERVAL = 0.25
+# Seconds that an executor has to come to rest before everything is frozen.
+REST_LIMIT = 2.0
 MESSAGES = {
     "stop": "Stopped by request.",
     "drain": "Interrupted because its node is shutting down.",
@@ -44,6 +48,8 @@ class Surroundings:
     directory: Path
     mark: str
     may_run: asyncio.Event  # cleared while the run is paused
+    kept: dict[str, Any]  # by executors, from one request to the next
+    mailbox: list[Tell]  # what people have said and nobody has been told yet
 
 
 class Request:
@@ -61,10 +67,25 @@ class Request:
         self._tmp = around.directory / "tmp"
         self._findings_file = ""
         self._started = False
+        self._paused = False
         self._told = (0, 0)
         self._next_telling = 0.0
         self._telling: asyncio.TimerHandle | None = None
         self._log: AttemptLog | None = None
+        self._executor: Executor | None = None
+        self._desk = RequestDesk(
+            request=message.request,
+            kept=around.kept,
+            mailbox=around.mailbox,
+            directory=around.directory,
+            log=Path(message.log),
+            clock=self._wall,
+            may_run=around.may_run,
+            start=self._start_talking,
+            capture=self._capture_here,
+            write=self._write,
+            journal=partial(around.journal.append, request=message.request, attempt=message.attempt),
+        )
         self._tools = preparing.Tools(self._run, self._capture, self._note)
 
     def interrupt(self, reason: str) -> None:
@@ -73,10 +94,31 @@ class Request:
 
     def pause(self) -> None:
         """Stop the wall time. Freezing is the mode's business."""
-        self._wall.pause()
+        if not self._paused:
+            self._paused = True
+            self._wall.hold()
+
+    async def come_to_rest(self) -> None:
+        """Let the executor come to a point at which it can be frozen."""
+        if self._executor is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._executor.pause(), REST_LIMIT)
 
     def resume(self) -> None:
-        self._wall.resume()
+        """Let the wall time go on."""
+        if self._paused:
+            self._paused = False
+            self._wall.let_go()
+
+    def answer(self, message: Answer) -> None:
+        """Hear a person's answer to a question of its executor."""
+        self._desk.answer(message)
+
+    def mail_came(self) -> None:
+        """A person has said something; it is in the mailbox."""
+        if self._executor is not None:
+            self._executor.mail_came()
 
     @property
     def is_ending(self) -> bool:
@@ -99,7 +141,7 @@ class Request:
             self.leaves_nothing = False
             await self._around.mode.kill()
             result = Result(Outcome.FAILED, Reason.INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}")
-        self._wall.pause()
+        self._wall.end()
         self._tell_start(None)
         result = self._complete(result)
         await self._remove_temporary_files()
@@ -111,8 +153,9 @@ class Request:
     async def _supervise(self) -> Result:
         self._log = AttemptLog(self.message.log, self._output_came)
         self._tmp.mkdir(mode=0o700, exist_ok=True)
-        if self._around.may_run.is_set():
-            self._wall.resume()
+        if not self._around.may_run.is_set():
+            self.pause()
+        self._wall.start()
         work = asyncio.ensure_future(self._work())
         await self._first_of(work)
         if not work.done():
@@ -127,7 +170,7 @@ class Request:
         result = work.result()
         if not self._around.may_run.is_set():
             await self._until_resumed()
-        leftovers = await self._around.mode.kill()
+        leftovers = await self._around.mode.kill(self._desk.spared)
         if leftovers:
             self._log.note(f"{leftovers} left running, ended")
         return dataclasses.replace(result, leftovers=leftovers)
@@ -149,11 +192,22 @@ class Request:
             case Prepare():
                 return await self._prepare(message)
             case Review():
-                return await shell(self._context(note="review"), message.command, failed=Reason.REVIEW_FAILED)
+                return await self._review(message)
             case Checkpoint() | Restore():
                 return await preparing.keep_or_put_back(message, self._tools)
         assert isinstance(message, Execute)
         return await self._execute(message)
+
+    async def _review(self, message: Review) -> Result:
+        result = Result(Outcome.PASSED)
+        if message.command:
+            context = self._context(note="review")
+            result = await shell(context, message.command, failed=Reason.REVIEW_FAILED)
+        if message.agent is not None and result.outcome is Outcome.PASSED:
+            self.leaves_nothing = False
+            self._executor = reviewer()
+            result = await self._executor.execute(self._context(), message.agent)
+        return result
 
     async def _execute(self, message: Execute) -> Result:
         if problems := validate(message.executor, message.params):
@@ -163,7 +217,8 @@ class Request:
         executor = registry()[message.executor]
         self.leaves_nothing = executor.leaves_nothing
         params = executor.Params.model_validate(message.params)
-        return await executor().execute(self._context(message.findings), params)
+        self._executor = executor()
+        return await self._executor.execute(self._context(message.findings), params)
 
     async def _prepare(self, message: Prepare) -> Result:
         made = await preparing.make(message, self._tools)
@@ -187,7 +242,7 @@ class Request:
         message = self.message
         cwd = cwd or message.cwd
         run = partial(self._run, cwd=cwd, note=note)
-        return Context(message.worker, message.attempt, cwd, findings, run)
+        return Context(message.worker, message.attempt, cwd, findings, run, self._desk, message)
 
     async def _run(self, argv: list[str], *, cwd: str, note: str = "") -> int:
         """Run a command whose output goes to the log."""
@@ -197,11 +252,11 @@ class Request:
             self._log.note(note)
         return await asyncio.shield(self._start(argv, cwd, {}, self._log.write).exited)
 
-    async def _capture(self, argv: list[str], cwd: str) -> tuple[int, str]:
+    async def _capture(self, argv: list[str], cwd: str, env: dict[str, str] = worktree.ENVIRONMENT) -> tuple[int, str]:
         """Run one of our own commands and give its exit code and its output. It ends with whoever waits for it."""
         await self._around.may_run.wait()
         output = bytearray()
-        child = self._start(argv, cwd, worktree.ENVIRONMENT, output.extend)
+        child = self._start(argv, cwd, env, output.extend)
         try:
             code = await asyncio.shield(child.exited)
         except asyncio.CancelledError:
@@ -210,6 +265,31 @@ class Request:
             raise
         child.close()
         return code, output.decode(errors="surrogateescape")
+
+    async def _capture_here(self, argv: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
+        return await self._capture(argv, self.message.cwd, {**worktree.ENVIRONMENT, **(env or {})})
+
+    async def _start_talking(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        output: Callable[[bytes], None],
+        errors: Callable[[bytes], None],
+    ) -> Child:
+        """Start a process that may outlive this request. Temporary files of one request are nothing for it."""
+        await self._around.may_run.wait()
+        cwd = self.message.cwd
+        complete = environment.build(
+            {**self.message.env, **env}, cwd=cwd, tmp=tempfile.gettempdir(), mark=self._around.mark
+        )
+        command = self._around.mode.command(argv)
+        child = await self._around.children.start_talking(command, cwd=cwd, env=complete, sink=output, errors=errors)
+        self._tell_start(child.pid)
+        return child
+
+    def _write(self, data: bytes) -> None:
+        assert self._log is not None
+        self._log.write(data)
 
     def _start(self, argv: list[str], cwd: str, more: dict[str, str], sink: Callable[[bytes], None]) -> Child:
         env = environment.build(
@@ -276,7 +356,8 @@ class Request:
         if self._log.error:
             result = dataclasses.replace(result, message=f"{result.message} {self._log.error}".strip())
         self._tell_output()
-        findings = "" if result.outcome is Outcome.PASSED else self._log.findings(result.message)
+        findings = result.findings or self._log.findings(result.message)
+        findings = "" if result.outcome is Outcome.PASSED else findings
         result = dataclasses.replace(result, findings=findings, bytes=self._log.size, lines=self._log.lines)
         self._log.close()
         return result

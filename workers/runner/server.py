@@ -12,6 +12,7 @@ from typing import Any
 from workers.runner.clients import Client
 from workers.runner.journal import Journal
 from workers.runner.messages import (
+    Answer,
     Attach,
     BadMessage,
     Checkpoint,
@@ -24,6 +25,7 @@ from workers.runner.messages import (
     Restore,
     Resume,
     Review,
+    Tell,
     Work,
     parse,
 )
@@ -67,7 +69,9 @@ class Runner:
         self._journal.on_append = self._appended
         mark = marker(run, str(directory))
         self._mode = Direct(tree_of(os.getpid(), mark), children)
-        self._around = Surroundings(self._journal, self._mode, children, directory, mark, may_run=asyncio.Event())
+        self._around = Surroundings(
+            self._journal, self._mode, children, directory, mark, may_run=asyncio.Event(), kept={}, mailbox=[]
+        )
         self._around.may_run.set()
         self._clients: set[Client] = set()
         self._epoch = 0
@@ -76,6 +80,7 @@ class Runner:
         self._freezing: asyncio.Task[None] | None = None
         self._syncing: asyncio.TimerHandle | None = None
         self._finished: set[str] = set()
+        self._heard: set[int] = set()  # messages of people, by their ids
         self._leaves_nothing = self._mode.exact
         self._quitting = False
         self._over = asyncio.Event()
@@ -119,6 +124,8 @@ class Runner:
                 self._epoch = max(self._epoch, entry["epoch"])
             elif entry["kind"] == "finished":
                 self._finished.add(entry["request"])
+            elif entry["kind"] == "told":
+                self._heard.add(entry["message"])
 
     # What connections tell
 
@@ -202,6 +209,11 @@ class Runner:
                 self._resume()
             case Interrupt():
                 self._interrupt(message.reason)
+            case Answer():
+                if self._request is not None:
+                    self._request.answer(message)
+            case Tell():
+                self._hear(message)
             case Quit():
                 self.quit()
             case Prepare() | Execute() | Review() | Checkpoint() | Restore():
@@ -241,6 +253,14 @@ class Runner:
             self._freezing.cancel()  # it would stop again what is about to end
             self._freezing = self._spawn(self._freeze())
 
+    def _hear(self, message: Tell) -> None:
+        """Take in what a person says, once."""
+        if message.message not in self._heard:
+            self._heard.add(message.message)
+            self._around.mailbox.append(message)
+            if self._request is not None:
+                self._request.mail_came()
+
     def quit(self) -> None:
         """End what runs, then the run."""
         if not self._quitting:
@@ -272,6 +292,8 @@ class Runner:
     async def _freeze(self) -> None:
         while self._request is not None and self._request.is_ending:
             await asyncio.sleep(0.01)
+        if self._request is not None:
+            await self._request.come_to_rest()
         await self._mode.freeze()
         if self._request is not None:
             self._request.drain()

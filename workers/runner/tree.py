@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import psutil
 
@@ -48,6 +48,16 @@ class Tree:
             found.update(dict.fromkeys(level))
             level = [child for pid in level for child in children_of(pid) if child not in found]
         return list(found)
+
+    def without(self, spared: Collection[int]) -> "Tree":
+        """The same without these processes and what is below them."""
+
+        def tops() -> list[int]:
+            found = list(self._tops())
+            kept = set(Tree(lambda: [pid for pid in found if pid in spared]).walk())
+            return [pid for pid in found if pid not in kept]
+
+        return Tree(tops)
 
     def members(self) -> list[int]:
         """Everything alive, parents before children."""

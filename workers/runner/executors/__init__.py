@@ -7,14 +7,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from workers.runner.executors.agent import Agent, Reviewer
 from workers.runner.executors.base import Context, Executor, Outcome, Reason, Result
 from workers.runner.executors.command import Command
 from workers.runner.messages import describe
 
-__all__ = ["Context", "Executor", "Outcome", "Reason", "Result", "registry", "validate"]
+__all__ = ["Context", "Executor", "Outcome", "Reason", "Result", "registry", "reviewer", "validate"]
 
 GROUP = "specyard.executors"
-BUILT_IN: tuple[type[Executor], ...] = (Command,)
+BUILT_IN: tuple[type[Executor], ...] = (Command, Agent)
 log = logging.getLogger("specyard.runner")
 
 
@@ -28,6 +29,11 @@ def registry() -> dict[str, type[Executor]]:
         except Exception:
             log.exception("the executor %s of %s cannot be loaded", entry.name, entry.value)
     return {**found, **{executor.name: executor for executor in BUILT_IN}}
+
+
+def reviewer() -> Executor:
+    """What reviews by agent."""
+    return Reviewer()
 
 
 def _executor(value: object) -> type[Executor]:

@@ -1,12 +1,17 @@
 """What an executor is: a named way of carrying out a chunk, with its own parameters."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
+
+from workers.runner.messages import Answer, Tell, Work
 
 
 class Outcome(StrEnum):
@@ -63,6 +68,63 @@ class Result:
     facts: dict[str, Any] = field(default_factory=dict)  # what its request was for, such as a commit
 
 
+class Process(Protocol):
+    """A process that stays from one request to the next."""
+
+    pid: int
+    exited: "asyncio.Future[int]"
+    """Becomes its exit code (negative: a signal)."""
+
+    def write(self, data: bytes) -> None:
+        """Give it input, in order. What it cannot take any more is lost."""
+
+
+class Desk(Protocol):
+    """What an executor can do beside running commands: keep a process, ask people, tell what goes on."""
+
+    kept: dict[str, Any]
+    """What stays in memory from one request of the run to the next."""
+    mailbox: list[Tell]
+    """What people have said and nobody has been told yet."""
+    directory: Path
+    """The directory of the run."""
+    log: Path
+    """The log file of the attempt. What else is stored about the attempt lies beside."""
+
+    async def start(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        output: Callable[[bytes], None],
+        errors: Callable[[bytes], None],
+    ) -> Process:
+        """Start a process that may outlive the request, but not the run. Raises OSError or ValueError."""
+
+    def keep(self, process: Process) -> None:
+        """Leave the process, with all below it, alive at the end of this request."""
+
+    async def capture(self, argv: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
+        """Run a command in the workspace; its exit code and its output, which goes into no log."""
+
+    def write(self, data: bytes) -> None:
+        """Add to the output of the attempt."""
+
+    def journal(self, kind: str, **fields: Any) -> None:
+        """Write an entry of this request into the journal, which the worker's owner reads."""
+
+    async def ask(self, **question: Any) -> Answer:
+        """Put a question to a person. The wall time stands still until it is answered."""
+
+    def off_the_clock(self) -> AbstractContextManager[None]:
+        """Within: the wall time stands still."""
+
+    def is_running(self) -> bool:
+        """Whether the run is not paused."""
+
+    async def until_running(self) -> None:
+        """Wait until the run is not paused."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What an executor may know and do. Every wait in it ends with CancelledError on a stop or a time limit."""
@@ -74,6 +136,8 @@ class Context:
     run: Callable[[list[str]], Awaitable[int]]
     """Start an argv in the workspace, wait for its end and return its exit code (negative: a signal).
     Waits while the run is paused. Raises OSError or ValueError when it cannot be started."""
+    desk: Desk
+    request: Work
 
 
 class Executor(ABC):
@@ -85,6 +149,12 @@ class Executor(ABC):
     can_answer: ClassVar[bool] = False  # it may ask a person and wait for the answer
     keeps_session: ClassVar[bool] = False  # it stays warm between the chunks of a worker
     leaves_nothing: ClassVar[bool] = False  # in the runner's own process, which may then carry out another run
+
+    async def pause(self) -> None:  # noqa: B027  most have nothing to do
+        """Come to a point at which everything can be frozen; called before that, and waited for 2 s at most."""
+
+    def mail_came(self) -> None:  # noqa: B027
+        """A person has said something; it is in the desk's mailbox."""
 
     @abstractmethod
     async def execute(self, context: Context, params: Any) -> Result:

@@ -1,5 +1,6 @@
 """Modes of execution: how an argv becomes processes, and how those are frozen and ended."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 
@@ -23,5 +24,5 @@ class Mode(Protocol):
     async def end(self, grace: float) -> int:
         """TERM, CONT, `grace` seconds, KILL until nothing is left; how many there were."""
 
-    async def kill(self) -> int:
-        """KILL until nothing is left; how many it killed."""
+    async def kill(self, spared: Collection[int] = ()) -> int:
+        """KILL until nothing is left but the spared processes and what is below them; how many it killed."""

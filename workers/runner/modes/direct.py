@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Collection
 
 from workers.runner.process import ON_LINUX, Children, any_children
 from workers.runner.tree import PortableTree, Tree
@@ -21,12 +22,14 @@ class Direct:
     def command(self, argv: list[str]) -> list[str]:
         return argv
 
-    def is_empty(self) -> bool:
+    def is_empty(self, tree: Tree | None = None) -> bool:
         """Whether nothing is left. On Linux exact, and one system call in the usual case."""
         if self.exact and not any_children():
             return True
         self.children.collect()
         self.children.sweep()
+        if tree is not None:
+            return not tree.members()
         return not any_children() if self.exact else not self.tree.members()
 
     async def freeze(self) -> None:
@@ -50,18 +53,19 @@ class Direct:
         await self.kill()
         return count
 
-    async def kill(self) -> int:
-        """KILL until nothing is left. Returns how many it killed."""
+    async def kill(self, spared: Collection[int] = ()) -> int:
+        """KILL until nothing is left but the spared processes and what is below them. Returns how many it killed."""
+        tree = self.tree.without(spared) if spared else None
         killed: set[int] = set()
-        while not self.is_empty():
-            killed.update(self.tree.kill_step())
-            await self._until_gone(0.02)
+        while not self.is_empty(tree):
+            killed.update((tree or self.tree).kill_step())
+            await self._until_gone(0.02, tree)
         return len(killed)
 
-    async def _until_gone(self, timeout: float) -> None:
+    async def _until_gone(self, timeout: float, tree: Tree | None = None) -> None:
         end = time.monotonic() + timeout
         delay = 0.001
-        while not self.is_empty() and (left := end - time.monotonic()) > 0:
+        while not self.is_empty(tree) and (left := end - time.monotonic()) > 0:
             self.children.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.children.changed.wait(), min(left, delay))

@@ -1,0 +1,124 @@
+"""Reviews by an agent: a session of its own, that may only read, and a verdict that is checked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.support import Message, Owner
+from tests.runner.test_agent import TASK, Talk, place, talk
+from tests.support import scripts
+from tests.support.repository import commit, git, repository
+from tests.support.scripts import Scripted, scripted, text, turn
+
+__all__ = ["place", "talk"]
+PASS = '{"verdict": "pass", "findings": []}'
+FAIL = json.dumps({"verdict": "fail", "findings": [{"file": "a.txt", "line": 3, "text": "Off by one."}, "No test."]})
+
+
+@pytest.fixture
+def source(owner: Owner) -> Path:
+    """The workspace as a repository, with a change that is not committed."""
+    owner.run.workspace.rmdir()
+    made = repository(owner.run.workspace)
+    (made / "a.txt").write_text("changed\n")
+    (made / "new.txt").write_text("brand new\n")
+    return made
+
+
+def begin(talk: Talk, agent: Scripted, command: str = "", **more: Any) -> str:
+    data = str(talk.run.launcher.directory / "agents" / "12")
+    review = {"profile": agent.profile, "task": TASK, "instructions": "Mind the clock.", **more}
+    return talk.owner.work("review", 1, command=command, agent=review, agent_data=data)
+
+
+def reviews(talk: Talk, agent: Scripted, command: str = "", **more: Any) -> Message:
+    return talk.owner.result(begin(talk, agent, command, **more))
+
+
+def test_the_reviewer_sees_the_diff_and_what_was_asked_for(talk: Talk, place: Path, source: Path) -> None:
+    agent = scripted(place, turn(text(f"Fine.\n\n{PASS}")))
+    result = reviews(talk, agent, base=git(source, "rev-parse", "HEAD"))
+    assert result["outcome"] == "passed", result
+    (prompt,) = agent.prompts()
+    for part in (
+        "+changed",
+        "+brand new",
+        "Mind the clock.",
+        "two processes share one budget",
+        "Write a token bucket.",
+    ):
+        assert part in prompt
+    assert talk.transcript()[-1]["kind"] in ("review", "usage")
+    assert [entry["verdict"] for entry in talk.transcript() if "verdict" in entry] == ["pass"]
+    assert "new.txt" in git(source, "status", "--porcelain")  # the repository's own index is as it was
+
+
+def test_findings_are_what_the_next_attempt_reads(talk: Talk, place: Path, source: Path) -> None:
+    result = reviews(talk, scripted(place, turn(text(f"Hm.\n```json\n{FAIL}\n```"))))
+    assert (result["outcome"], result["reason"]) == ("failed", "review_failed")
+    assert "- a.txt:3: Off by one.\n- No test." in result["findings"]
+    assert "2 things" in result["message"]
+
+
+@pytest.mark.parametrize("nonsense", ["Looks good!", '{"verdict": "maybe"}', '{"verdict": "fail", "findings": []}'])
+def test_an_answer_that_is_no_verdict_is_asked_for_once_more(
+    talk: Talk, place: Path, source: Path, nonsense: str
+) -> None:
+    agent = scripted(place, turn(text(nonsense)), turn(text(PASS), to="no verdict"))
+    assert reviews(talk, agent)["outcome"] == "passed"
+    assert len(agent.prompts()) == 2
+
+
+def test_no_verdict_twice_is_a_failure(talk: Talk, place: Path, source: Path) -> None:
+    agent = scripted(place, scripts.always(text("Looks good!")))
+    result = reviews(talk, agent)
+    assert (result["outcome"], result["reason"]) == ("failed", "review_no_verdict")
+    assert len(agent.prompts()) == 2
+
+
+def test_a_reviewer_may_only_read_and_what_it_writes_is_undone(talk: Talk, place: Path, source: Path) -> None:
+    commit(source, b="b\n")
+    steps = (
+        scripts.ask("read it", path="a.txt", text="asked\n", reject=[text("no. ")], once=[]),
+        scripts.edit("a.txt", "mended\n"),
+        scripts.edit("more.txt", "more\n"),
+        scripts.run("rm b.txt"),
+    )
+    (source / "late.txt").write_text("late\n")
+    before = git(source, "status", "--porcelain")
+    assert reviews(talk, scripted(place, turn(*steps, text(PASS)), permission="allow"))["outcome"] == "passed"
+    assert git(source, "status", "--porcelain") == before
+    assert (source / "b.txt").read_text() == "b\n"
+    assert (source / "late.txt").read_text() == "late\n"
+    assert not (source / "more.txt").exists()
+    assert "undone" in talk.said("note")
+    assert [entry["by"] for entry in talk.transcript() if entry["kind"] == "answered"] == ["policy"]
+
+
+def test_the_command_comes_first_and_its_failure_saves_the_agent(talk: Talk, place: Path, source: Path) -> None:
+    agent = scripted(place, turn(text(PASS)))
+    result = reviews(talk, agent, "echo wrong; exit 3")
+    assert (result["reason"], agent.starts()) == ("review_failed", [])
+    assert "wrong" in result["findings"]
+
+
+def test_it_shares_the_process_of_the_worker_but_not_the_session(talk: Talk, place: Path, source: Path) -> None:
+    agent = scripted(place, turn(text("done")), turn(text(PASS), to="Review"), turn(text("more")))
+    first = talk.works(agent)["facts"]["session"]
+    assert reviews(talk, agent)["outcome"] == "passed"
+    assert talk.works(agent, 2)["facts"]["session"] == first
+    assert len(agent.starts()) == 1
+    assert len({call["sessionId"] for call in agent.calls("session/prompt")}) == 2
+
+
+def test_without_git_it_reviews_what_it_finds(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(text(PASS)))
+    assert reviews(talk, agent)["outcome"] == "passed"
+    assert "```diff" not in agent.prompts()[0]
+
+
+def test_somebody_must_review(talk: Talk) -> None:
+    talk.owner.work("review", 1)
+    assert "must review" in talk.owner.until("error")["error"]

@@ -1,0 +1,304 @@
+"""One session with an agent: what it says is written down, what it asks is answered, its turns are counted."""
+
+import asyncio
+import fnmatch
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from acp import schema
+from acp.exceptions import RequestError
+
+from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_lines, cut
+from workers.runner.messages import Answer
+
+QUESTION_CHARS = 20_000
+HARMLESS = ("read", "search", "think", "fetch")  # kinds of tools that change nothing
+TEXT_KEPT = 1_000_000  # characters of a turn's words, for what is read from them
+
+
+class Ask(Protocol):
+    """Puts a question to a person."""
+
+    def __call__(self, **question: Any) -> Awaitable[Answer]: ...
+
+
+@dataclass
+class Policy:
+    """What an agent may do unasked: `ask` nothing, `allow` everything, `listed` what is listed, `read` only read."""
+
+    kind: str
+    allowed: list[str] = field(default_factory=list)
+
+    def decide(self, call: schema.ToolCallUpdate) -> bool | None:
+        """Whether to allow; None: a person decides."""
+        if self.kind == "allow":
+            return True
+        if self.kind == "read":
+            return call.kind in HARMLESS
+        if self.kind == "listed" and any(self._names(entry, call) for entry in self.allowed):
+            return True
+        return None
+
+    @staticmethod
+    def _names(entry: str, call: schema.ToolCallUpdate) -> bool:
+        """Whether an entry such as `edit`, `git *` or `bash(git *)` names this call."""
+        entry = entry.strip()
+        if entry.endswith(")") and "(" in entry:
+            entry = entry[:-1].partition("(")[2]
+        texts = [text for text in (call.title, command_of(call.raw_input)) if text]
+        return entry == call.kind or any(fnmatch.fnmatchcase(text, entry) for text in texts)
+
+
+@dataclass
+class Usage:
+    """What the requests to the model have cost. Tokens; `cost` in `currency`, None when nobody says."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    cost: float | None = None
+    currency: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+class Session:
+    """One conversation. `heard` is called at every sign of life."""
+
+    def __init__(self, identity: str, transcript: Transcript, policy: Policy, ask: Ask) -> None:
+        self.id = identity
+        self.turns = 0
+        self.options: list[Any] = []  # what can be chosen for it, as the agent says
+        self.modes: list[str] = []
+        self.mode = ""
+        self.model = ""
+        self._cost = 0.0  # of the whole session so far
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._pieces = 0
+        self._last_piece = ""
+        self.attend(transcript, policy, ask)
+
+    def attend(self, transcript: Transcript, policy: Policy, ask: Ask) -> None:
+        """Begin to work for a request: its transcript, policy and people."""
+        self.transcript = transcript
+        self.policy = policy
+        self._ask = ask
+        self.usage = Usage()
+        self._cost_before = self._cost
+        self.is_replaying = False
+        self.heard: Callable[[], None] = lambda: None
+        self.waiting: set[asyncio.Task[Answer]] = set()
+        self.new_turn()
+
+    def new_turn(self) -> None:
+        self.words = ""
+        self.used_tools = False
+        self._last_piece = ""
+
+    @property
+    def has_done_something(self) -> bool:
+        return bool(self.words.strip()) or self.used_tools
+
+    # What the agent tells
+
+    def update(self, update: Any) -> None:
+        """Take one update in."""
+        self.heard()
+        if self.is_replaying:
+            if isinstance(update, schema.UsageUpdate) and update.cost is not None:
+                self._cost = self._cost_before = update.cost.amount
+            return
+        match update:
+            case schema.AgentMessageChunk():
+                self._hear_text("text", update)
+            case schema.AgentThoughtChunk():
+                self._hear_text("thought", update)
+            case schema.ToolCallStart() | schema.ToolCallProgress():
+                self._hear_tool(update)
+            case schema.AgentPlanUpdate():
+                entries = [entry.model_dump(include={"content", "status", "priority"}) for entry in update.entries]
+                self.transcript.add("plan", entries=entries)
+            case schema.UsageUpdate():
+                if update.cost is not None:
+                    self._cost = update.cost.amount  # of the whole session
+                    self.usage.cost = max(0.0, self._cost - self._cost_before)
+                    self.usage.currency = update.cost.currency
+
+    def _hear_text(self, kind: str, update: schema.AgentMessageChunk | schema.AgentThoughtChunk) -> None:
+        text = text_of(update.content)
+        if not text:
+            return
+        if kind == "text" and len(self.words) < TEXT_KEPT:
+            self.words += text
+        piece = f"{kind}:{update.message_id or ''}"
+        if piece != self._last_piece:
+            self._pieces += 1
+            if kind == "text" and self.words != text:
+                self.transcript.log("\n")
+        self._last_piece = piece
+        self.transcript.say(kind, f"{self.turns}.{self._pieces}", text)
+
+    def _hear_tool(self, update: schema.ToolCallStart | schema.ToolCallProgress) -> None:
+        self.used_tools = True
+        self._last_piece = ""
+        known = self._calls.setdefault(update.tool_call_id, {})
+        fields = {name: value for name, value in described(update).items() if known.get(name) != value}
+        if not fields:
+            return
+        known.update(fields)
+        self.transcript.add("tool", id=update.tool_call_id, **fields)
+        if fields.get("status") in ("completed", "failed"):
+            self._log_tool(self._calls.pop(update.tool_call_id))
+
+    def _log_tool(self, call: dict[str, Any]) -> None:
+        mark = "✗" if call["status"] == "failed" else "▸"
+        lines = [f"\n{mark} {call.get('title') or call.get('tool') or 'tool'}"]
+        for diff in call.get("diffs", ()):
+            added, removed = changed_lines(diff["old"], diff["new"])
+            lines.append(f"  {diff['path']} +{added} -{removed}")
+        if output := call.get("output"):
+            lines.append(str(cut(output, LOG_CHARS)).rstrip("\n"))
+        self.transcript.log("\n".join(lines) + "\n")
+
+    # What the agent asks
+
+    async def permit(
+        self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]
+    ) -> schema.RequestPermissionResponse:
+        """Answer a permission request by the policy, or by a person."""
+        self.heard()
+        asked = self._question(call, options)
+        allowed = self.policy.decide(call)
+        if allowed is not None:
+            chosen = choose(options, allow=allowed)
+            self.transcript.add("asked", what="permission", **asked)
+            self.transcript.add("answered", option=chosen, by="policy")
+            return outcome(chosen)
+        self.transcript.add("asked", what="permission", **asked)
+        asking = asyncio.ensure_future(self._ask(what="permission", **self.transcript.redactor.value(asked)))
+        self.waiting.add(asking)
+        try:
+            answer = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self.transcript.add("answered", option="", by="gone")
+            if asking.cancelled():  # the turn was cancelled; not this task
+                return outcome("")
+            asking.cancel()
+            raise
+        finally:
+            self.waiting.discard(asking)
+            self.heard()
+        known = {option.option_id for option in options}
+        chosen = answer.option if answer.option in known else choose(options, allow=False)
+        self.transcript.add("answered", option=chosen, text=answer.text, by="person")
+        return outcome(chosen)
+
+    def _question(self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]) -> dict[str, Any]:
+        told = {**self._calls.get(call.tool_call_id, {}), **described(call)}
+        offered = [{"id": option.option_id, "name": option.name, "kind": option.kind} for option in options]
+        diffs = [
+            {name: cut(text or "", QUESTION_CHARS) for name, text in diff.items()} for diff in told.get("diffs", [])
+        ]
+        return {
+            "title": told.get("title") or "Use a tool",
+            "text": told.get("tool") or "",
+            "command": cut(command_of(call.raw_input), QUESTION_CHARS),
+            "diffs": diffs[:20],
+            "options": offered,
+        }
+
+    def leave_questions(self) -> None:
+        """Nobody can be answered any more: the turn is over, or is being cancelled."""
+        for asking in self.waiting:
+            asking.cancel()
+
+    def count(self, response: schema.PromptResponse) -> None:
+        """Add what a turn has used."""
+        if (used := response.usage) is not None:
+            self.usage.tokens_in += used.input_tokens + (used.cached_read_tokens or 0) + (used.cached_write_tokens or 0)
+            self.usage.tokens_out += used.output_tokens + (used.thought_tokens or 0)
+            self.usage.cached += used.cached_read_tokens or 0
+
+
+def described(call: Any) -> dict[str, Any]:
+    """A tool call, as far as the update says it, in the transcript's words."""
+    content = call.content or []
+    texts = [text_of(item.content) for item in content if item.type == "content"]
+    diffs = [
+        {"path": item.path, "old": cut(item.old_text or ""), "new": cut(item.new_text or "")}
+        for item in content
+        if item.type == "diff"
+    ]
+    output = "\n".join(text for text in texts if text) or _output_of(call.raw_output)
+    fields = {
+        "title": call.title,
+        "tool": call.kind,
+        "status": call.status,
+        "input": cut(call.raw_input) if call.raw_input else None,
+        "output": cut(output) if output else None,
+        "diffs": diffs,
+        "locations": [place.path for place in call.locations or []],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _output_of(raw: Any) -> str:
+    """What a tool gave back, when the agent tells it as data."""
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, dict):
+        for name in ("output", "stdout", "result", "error", "message"):
+            if isinstance(raw.get(name), str):
+                return str(raw[name])
+    return json.dumps(raw, ensure_ascii=False, default=str) if raw else ""
+
+
+def command_of(raw: Any) -> str:
+    """The command that a tool call is about to run, when it says so."""
+    if not isinstance(raw, dict):
+        return ""
+    command = raw.get("command") or raw.get("cmd") or ""
+    return " ".join(map(str, command)) if isinstance(command, list) else str(command)
+
+
+def text_of(content: Any) -> str:
+    """The text of a content block; "" for others."""
+    return str(content.text) if getattr(content, "type", "") == "text" else ""
+
+
+def choose(options: list[schema.PermissionOption], *, allow: bool) -> str:
+    """The option that allows, or rejects, just this once; "" when there is none."""
+    wanted = ("allow_once", "allow_always") if allow else ("reject_once", "reject_always")
+    found = {option.kind: option.option_id for option in reversed(options)}
+    return next((found[kind] for kind in wanted if kind in found), "")
+
+
+def outcome(option: str) -> schema.RequestPermissionResponse:
+    """The reply to a permission request; without an option it is cancelled."""
+    if not option:
+        return schema.RequestPermissionResponse(outcome=schema.DeniedOutcome(outcome="cancelled"))
+    return schema.RequestPermissionResponse(outcome=schema.AllowedOutcome(outcome="selected", option_id=option))
+
+
+class Listener:
+    """The client's side of the protocol: gives everything to the session that it is for."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+
+    async def session_update(self, session_id: str, update: Any, **_: Any) -> None:
+        """Called by the package for every update."""
+        if session := self.sessions.get(session_id):
+            session.update(update)
+
+    async def request_permission(
+        self, session_id: str, tool_call: schema.ToolCallUpdate, options: list[schema.PermissionOption], **_: Any
+    ) -> schema.RequestPermissionResponse:
+        """Called by the package when the agent asks."""
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise RequestError.invalid_params({"sessionId": f"there is no session {session_id}"})
+        return await session.permit(tool_call, options)

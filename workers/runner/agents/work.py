@@ -1,0 +1,221 @@
+"""A request carried out by an agent: a chunk worked on, or its result reviewed."""
+
+import dataclasses
+import signal
+from typing import Any
+
+from workers.runner.agents import prompts, verdict
+from workers.runner.agents.agent import Agent
+from workers.runner.agents.conversation import Conversation, Talk
+from workers.runner.agents.faults import Fault
+from workers.runner.agents.secrets import Redactor
+from workers.runner.agents.session import Policy, Session
+from workers.runner.agents.snapshot import Snapshots
+from workers.runner.agents.transcript import Transcript
+from workers.runner.executors.base import Context, Desk, Outcome, Reason, Result
+from workers.runner.messages import AgentReview, Execute, Profile, Task
+from workers.runner.process import send
+
+AGENTS = "agents"  # what `kept` holds: a living agent by its key
+SESSIONS = "sessions"  # the id of the last session of work, by the same key
+# An agent with such a fault is not spoken to again; a new process takes up its session.
+HOPELESS = (
+    Reason.AGENT_HANDSHAKE,
+    Reason.AGENT_EXITED,
+    Reason.AGENT_PROTOCOL,
+    Reason.AGENT_SILENT,
+    Reason.AGENT_MISSING,
+)
+
+
+class AgentWork:
+    """What working on a chunk and reviewing have in common."""
+
+    def __init__(self, context: Context, profile: Profile, policy: Policy, data: str) -> None:
+        """`data`: a directory for what agents of this worker store."""
+        self.context = context
+        self.data = data
+        self.profile = profile
+        self.policy = policy
+        self.desk: Desk = context.desk
+        self.key = Agent.key(profile)
+        self.agents: dict[str, Agent] = self.desk.kept.setdefault(AGENTS, {})
+        self.sessions: dict[str, str] = self.desk.kept.setdefault(SESSIONS, {})
+        redactor = Redactor(profile.secrets.values())
+        self.redactor = redactor
+        self.transcript = Transcript(self.desk.log, redactor, self.desk.write, self._told)
+        self.conversation = Conversation(self.desk, self.transcript, self.talk)
+        self.snapshots = Snapshots(self.desk.capture, context.cwd)
+        self._last_told = -1
+
+    def _told(self, size: int) -> None:
+        if size != self._last_told:
+            self._last_told = size
+            self.desk.journal("transcript", bytes=size)
+
+    async def run(self) -> Result:
+        """Carry it out. Faults become results."""
+        try:
+            result = await self.carry_out()
+        except Fault as fault:
+            self.transcript.note(fault.message, level="bad")
+            if fault.reason in HOPELESS:
+                self.dismiss()
+            result = Result(Outcome.FAILED, fault.reason, fault.message, findings=self._last_words(fault))
+        finally:
+            self.leave()
+            self.transcript.close()
+        facts = {**result.facts, **self._facts()}
+        return dataclasses.replace(
+            result,
+            message=self.redactor.text(result.message),
+            findings=self.redactor.text(result.findings),
+            facts=self.redactor.value(facts),
+        )
+
+    async def carry_out(self) -> Result:
+        """What this kind of work is. Raises Fault."""
+        raise NotImplementedError
+
+    async def talk(self) -> Talk:
+        """A living agent and its session. Raises Fault."""
+        raise NotImplementedError
+
+    async def agent(self) -> Agent:
+        """The agent that is kept, or a new one. Raises Fault."""
+        agent = self.agents.get(self.key)
+        if agent is None or not agent.is_alive:
+            self.dismiss()
+            agent = self.agents[self.key] = Agent(self.desk, self.profile)
+            try:
+                await agent.start(self.data)
+            except BaseException:
+                self.dismiss()
+                raise
+        agent.serve(self.desk)
+        return agent
+
+    def dismiss(self) -> None:
+        """End the agent's process, whatever it does."""
+        agent = self.agents.pop(self.key, None)
+        if agent is not None and agent.process is not None and not agent.process.exited.done():
+            send(agent.process.pid, signal.SIGKILL)
+
+    def leave(self) -> None:
+        """The request is over, perhaps in the middle of a turn."""
+        if self.conversation.session is not None:
+            self.conversation.session.leave_questions()
+
+    def new_session(self, identity: str) -> Session:
+        return Session(identity, self.transcript, self.policy, self.desk.ask)
+
+    def _facts(self) -> dict[str, Any]:
+        session = self.conversation.session
+        return {"session": session.id, "usage": session.usage.facts()} if session else {}
+
+    def _last_words(self, fault: Fault) -> str:
+        session = self.conversation.session
+        words = session.words.strip()[-4000:] if session else ""
+        return f"{fault.message}\n\n{words}".strip()
+
+
+class ChunkWork(AgentWork):
+    """An attempt at a chunk, in the session that the worker's agent keeps from chunk to chunk."""
+
+    def __init__(self, context: Context, request: Execute, profile: Profile, task: Task, prompt: str) -> None:
+        super().__init__(context, profile, Policy(profile.permission, profile.allowed), request.agent_data)
+        self.task = task
+        self.prompt = prompt
+        if request.session:
+            self.sessions.setdefault(self.key, request.session)
+
+    async def carry_out(self) -> Result:
+        before = await self.snapshots.take()
+        await self.conversation.say(self._whole)
+        after = await self.snapshots.take()
+        return Result(Outcome.PASSED, facts={"changed": before != after if before else None})
+
+    def _whole(self, is_new: bool) -> str:
+        return prompts.for_chunk(self.task, self.prompt, self.context.findings, is_new=is_new)
+
+    async def talk(self) -> Talk:
+        agent = await self.agent()
+        session, is_new = agent.work, False
+        if session is None:
+            earlier = self.sessions.get(self.key, "")
+            session, resumed = await agent.open(self.context.cwd, earlier, self.new_session)
+            agent.work, is_new = session, not resumed
+            self.sessions[self.key] = session.id
+            self.desk.journal("session", id=session.id, profile=self.profile.name, resumed=resumed)
+            if earlier:
+                how = "was taken up again" if resumed else "is not known to the agent any more; a new one was begun"
+                self.transcript.note(f"The session {how}.")
+        elif session.transcript is not self.transcript:
+            session.attend(self.transcript, self.policy, self.desk.ask)
+        await agent.configure(session, self.profile.model, self.profile.mode)
+        return agent, session, is_new
+
+
+class ReviewWork(AgentWork):
+    """A review: a session of its own, which may only read, and an answer that has to be a verdict."""
+
+    def __init__(self, context: Context, review: AgentReview, data: str) -> None:
+        super().__init__(context, review.profile, Policy("read"), data)
+        self.review = review
+        self._session: Session | None = None
+        self._agent: Agent | None = None
+        self._diff = ""
+
+    async def carry_out(self) -> Result:
+        self.transcript.log(f"── review by {self.profile.name} ──\n")
+        self.transcript.add("review", begins=True, profile=self.profile.name)
+        before = await self.snapshots.take()
+        if before:
+            self._diff = await self.snapshots.difference(self.review.base or "HEAD", before)
+        try:
+            found = await self._verdict()
+        except Fault:
+            await self._undo(before)
+            raise
+        await self._undo(before)
+        told = found.told()
+        self.transcript.add("review", verdict=found.verdict, findings=[one.model_dump() for one in found.findings])
+        if found.verdict == "pass":
+            return Result(Outcome.PASSED)
+        count = len(found.findings)
+        self.transcript.log(f"\n{told}\n")
+        message = f"The review by {self.profile.name} found {count} thing{'s' if count > 1 else ''} to mend."
+        return Result(Outcome.FAILED, Reason.REVIEW_FAILED, message, findings=f"{message}\n\n{told}")
+
+    async def _verdict(self) -> verdict.Verdict:
+        """The verdict; asked for once more when the answer is none. Raises Fault."""
+        session = await self.conversation.say(lambda _: prompts.for_review(self.review, self._diff))
+        try:
+            return verdict.read(session.words)
+        except verdict.NoVerdict as problem:
+            again = prompts.ask_again(str(problem))
+        session = await self.conversation.say(lambda _: again)
+        try:
+            return verdict.read(session.words)
+        except verdict.NoVerdict as problem:
+            raise Fault(
+                Reason.REVIEW_NO_VERDICT, f"The review by {self.profile.name} has no verdict: {problem}"
+            ) from None
+
+    async def _undo(self, before: str) -> None:
+        """A reviewer changes nothing: what it did all the same is undone."""
+        after = await self.snapshots.take() if before else ""
+        if after and after != before:
+            paths = await self.snapshots.undo(before, after)
+            self.transcript.note(f"The reviewer has changed {', '.join(paths[:5])}; that is undone.", level="warn")
+
+    async def talk(self) -> Talk:
+        agent = await self.agent()
+        is_new = agent is not self._agent or self._session is None
+        if is_new:
+            self._session, _ = await agent.open(self.context.cwd, "", self.new_session)
+            self._agent = agent
+        assert self._session is not None
+        mode = agent.read_only_mode(self._session)
+        await agent.configure(self._session, self.profile.model, mode)
+        return agent, self._session, is_new
