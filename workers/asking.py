@@ -1,10 +1,15 @@
 """What an owner asks of its runner: each request with its name in the journal and all that the runner must know."""
 
+from typing import Any
+
+from specs import profiles
+from specs.errors import ProfileMissing
 from workers import workspace
 from workers.launch import Entry
 from workers.link import RunnerLink
-from workers.models import Attempt, Worker, WorkerChunk, log_path, retrying
-from workers.states import AttemptStatus
+from workers.models import Attempt, Question, Worker, WorkerChunk, log_path, retrying
+from workers.states import AGENT, AttemptStatus, ChunkOutcome, StuckOption
+from workers.workspace import agent_data
 
 PREPARE_SECONDS = 1800.0
 
@@ -15,6 +20,12 @@ def name_of(attempt: Attempt, chunk: WorkerChunk) -> str:
     No primary key: a database that was restored gives those out again, and then they mean another chunk.
     """
     return f"{chunk.ordinal}.{attempt.number}"
+
+
+def without_profile(sentence: str) -> Entry:
+    """The result of a request that could not be made: nobody knows how to start the agent."""
+    facts = {"reason": "profile_missing", "message": sentence, "findings": sentence}
+    return {"outcome": "failed", "exit_code": None, **facts}
 
 
 class Asking(RunnerLink):
@@ -57,7 +68,7 @@ class Asking(RunnerLink):
 
         Gives the result only where that failed.
         """
-        if not self.worker.branch or (attempt.number == 1 and self.worker.continues_id is None):
+        if not self.worker.branch or not self.may_find_rests(attempt, chunk):
             return None
         result = self.request(
             "restore",
@@ -67,6 +78,15 @@ class Asking(RunnerLink):
             **self.surroundings(attempt, chunk),
         )
         return None if result["outcome"] == "passed" else result
+
+    def may_find_rests(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
+        """Whether work that did not pass may lie in the workspace, other than what an agent is in the middle of."""
+        if attempt.number == 1:
+            return self.worker.continues_id is not None or self.worker.failed + self.worker.skipped > 0
+        before = retrying(chunk.attempts.filter(number=attempt.number - 1).first)
+        broken_off = before is not None and before.status in (AttemptStatus.LOST, AttemptStatus.INTERRUPTED)
+        # Its agent was at work, so that it began without rests, and has what it did in its session.
+        return not (before and broken_off and chunk.executor == AGENT and before.profile)
 
     def ask_for_checkpoint(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have what the chunk has changed committed."""
@@ -81,6 +101,12 @@ class Asking(RunnerLink):
 
     def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have the runner execute the chunk, with the findings of the last failed attempt."""
+        fields = self.surroundings(attempt, chunk)
+        if chunk.executor == AGENT:
+            try:
+                fields |= self.for_agent(attempt, chunk, fields["timeout"])
+            except ProfileMissing as missing:
+                return without_profile(str(missing))
         return self.request(
             "execute",
             f"{name_of(attempt, chunk)}:execute",
@@ -88,8 +114,42 @@ class Asking(RunnerLink):
             executor=chunk.executor,
             params=chunk.params,
             findings=self.findings_for(attempt, chunk),
-            **self.surroundings(attempt, chunk),
+            **fields,
         )
+
+    def for_agent(self, attempt: Attempt, chunk: WorkerChunk, timeout: float) -> Entry:
+        """What an agent must know beside what every chunk gets. Raises ProfileMissing. Holds secrets."""
+        worker = self.worker
+        profile = self.profile(chunk.params)
+        return {
+            "task": self.task(chunk),
+            "profile": profile,
+            "session": worker.session_id if worker.session_profile == profile["name"] else "",
+            "agent_data": str(agent_data(worker.pk)),
+            "timeout": min(timeout, profile["wall"]),
+        }
+
+    def profile(self, wanted: dict[str, Any]) -> Entry:
+        """How to start the agent that `wanted`, parameters or a review, names. Raises ProfileMissing. Holds secrets."""
+        found = retrying(lambda: profiles.resolve(wanted.get("profile", ""), self.worker.project))
+        return profiles.wire(found, wanted)
+
+    def task(self, chunk: WorkerChunk) -> Entry:
+        """The chunk as the spec says it, what has passed before, and what a person said when it was stuck."""
+        passed = self.worker.chunks.filter(outcome=ChunkOutcome.PASSED, ordinal__lt=chunk.ordinal)
+        retried = Question.about_failures(chunk).filter(option=StuckOption.RETRY)
+        return {
+            "spec": self.worker.title,
+            "title": chunk.title,
+            "key": chunk.key,
+            "ordinal": chunk.ordinal,
+            "total": self.worker.total,
+            "instructions": chunk.instructions,
+            "acceptance": chunk.acceptance,
+            "files": chunk.files,
+            "passed": retrying(lambda: list(passed.order_by("ordinal").values("title", "commit"))),
+            "note": retrying(lambda: retried.values_list("answer", flat=True).first()) or "",
+        }
 
     def findings_for(self, attempt: Attempt, chunk: WorkerChunk) -> str:
         """What the last failed attempt at the chunk has left to be read."""
@@ -99,14 +159,40 @@ class Asking(RunnerLink):
         return retrying(lambda: earlier.values_list("findings", flat=True).first()) or ""
 
     def ask_to_review(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
-        """Have the runner review the chunk."""
+        """Have the runner review the chunk: by its command, by its agent, or by both."""
+        fields = self.surroundings(attempt, chunk)
+        if "agent" in chunk.review:
+            try:
+                fields |= self.by_agent(attempt, chunk)
+            except ProfileMissing as missing:
+                return without_profile(str(missing))
         return self.request(
             "review",
             f"{name_of(attempt, chunk)}:review",
             attempt=attempt.pk,
-            command=chunk.review["command"],
-            **self.surroundings(attempt, chunk),
+            command=chunk.review.get("command", ""),
+            **fields,
         )
+
+    def by_agent(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        """What an agent that reviews must know. Raises ProfileMissing. Holds secrets."""
+        wanted = chunk.review["agent"]
+        profile = self.profile(wanted)
+        if not attempt.profile:
+            attempt.with_profile(self.worker, profile["name"])  # what it uses counts for that profile
+        review = {
+            "profile": profile,
+            "instructions": wanted.get("instructions", ""),
+            "task": self.task(chunk),
+            "base": self.head,
+        }
+        return {"agent": review, "agent_data": str(agent_data(self.worker.pk))}
+
+    def granted(self, chunk: WorkerChunk) -> int:
+        """How many attempts people have allowed beyond those of the spec."""
+        if chunk.executor != AGENT:
+            return 0
+        return retrying(Question.about_failures(chunk).filter(option=StuckOption.RETRY).count)
 
     def surroundings(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Where and how long a chunk runs, and what it sees."""

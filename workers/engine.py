@@ -11,7 +11,8 @@ from typing import Any
 from django.db import DatabaseError
 from django.utils import timezone
 
-from workers.asking import Asking, name_of
+from workers.asking import name_of
+from workers.attending import Attending
 from workers.control import Ear
 from workers.errors import (
     Fenced,
@@ -23,7 +24,7 @@ from workers.launch import Entry
 from workers.link import GivenUp, StopRequested
 from workers.models import Attempt, Worker, WorkerChunk, retrying
 from workers.owned import Owned
-from workers.states import MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, Wish
+from workers.states import AGENT, MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, StuckOption, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Draining(Exception):
     """This process shuts down; the work goes on later."""
 
 
-class Engine(Asking):
+class Engine(Attending):
     """Drives one worker. One thread."""
 
     def __init__(self, worker: Worker, owned: Owned, *, fresh: bool) -> None:
@@ -40,7 +41,6 @@ class Engine(Asking):
         super().__init__(worker, fresh=fresh)
         self.owned = owned
         self.ear = Ear(worker.pk)
-        self.attempt: Attempt | None = None
 
     # The story.
 
@@ -112,6 +112,9 @@ class Engine(Asking):
         if not chunk.is_settled and self.depends_on_failure(chunk):
             chunk.skip(self.worker)
         while not chunk.is_settled:
+            if self.decision(chunk) == StuckOption.SKIP:
+                chunk.skip(self.worker)
+                break
             self.attempt = self.open_attempt(chunk)
             try:
                 self.try_once(self.attempt, chunk)
@@ -129,10 +132,10 @@ class Engine(Asking):
         """The attempt that an earlier owner left running, when it can still be finished; else a new one."""
         running = self.running_attempt() if chunk.outcome == ChunkOutcome.RUNNING else None
         if running is not None:
-            running.chunk = chunk
+            running.chunk, self.attempt = chunk, running
+            self.make_up()
             if self.can_go_on(running, chunk):
                 return running
-            self.attempt = running
             self.lose_attempt()
         self.begin_runner()
         if self.worker.prepared_at is None:  # nothing was to be prepared
@@ -172,9 +175,11 @@ class Engine(Asking):
             self.close_attempt(AttemptStatus.PASSED, ChunkOutcome.PASSED, commit=commit, **facts)
         elif result["outcome"] == "interrupted":
             self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
+        elif chunk.executor == AGENT and self.close_failed(attempt, **facts):
+            self.attempt = None
         else:
             charged = retrying(lambda: chunk.attempts.filter(status=AttemptStatus.FAILED).count()) + 1
-            last = charged >= self.worker.max_attempts
+            last = charged >= self.worker.max_attempts + self.granted(chunk)
             self.close_attempt(AttemptStatus.FAILED, ChunkOutcome.FAILED if last else ChunkOutcome.PENDING, **facts)
 
     def close_attempt(self, status: AttemptStatus, outcome: ChunkOutcome, **facts: Any) -> None:
@@ -186,6 +191,7 @@ class Engine(Asking):
     def interrupt_attempt(self, message: str, reason: str = "interrupted") -> None:
         """Close the attempt that runs, if there is one, without charging it."""
         self.attempt = self.attempt or self.running_attempt()
+        self.make_up()
         if self.attempt is not None:
             facts = {"reason": reason, "message": message, **self.reach_of_log(self.attempt)}
             self.close_attempt(AttemptStatus.INTERRUPTED, ChunkOutcome.PENDING, **facts)
@@ -193,6 +199,7 @@ class Engine(Asking):
     def lose_attempt(self) -> None:
         """The runner died: its tree is made sure to be dead, the attempt is lost, and another one may follow."""
         self.forget_runner()
+        self.make_up()
         self.close_attempt(AttemptStatus.LOST, ChunkOutcome.PENDING, reason="runner_lost", message="The runner died.")
         if self.worker.rescues > MAX_RESCUES:
             raise GivenUp(Reason.RUNNER_LOST, f"The runner died {self.worker.rescues} times.")
@@ -211,6 +218,7 @@ class Engine(Asking):
             raise Draining
         if self.ear.due():
             self.obey(self.read_wish())
+            self.look()
 
     def output(self, entry: Entry) -> None:
         """Record how far the log of the attempt under way reaches."""

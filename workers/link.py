@@ -44,6 +44,9 @@ class RunnerLink:
     def heed(self) -> None:
         """Look, between two journal entries, at what people and this process want."""
 
+    def remember(self, entry: Entry) -> None:
+        """A journal was read that tells what happened while nobody listened."""
+
     def output(self, entry: Entry) -> None:
         """The runner has told how far the output of an attempt reaches."""
 
@@ -71,6 +74,8 @@ class RunnerLink:
                 self.results[entry["request"]] = entry["result"]
             elif entry["kind"] in ("paused", "resumed"):
                 frozen = entry["kind"] == "paused"
+            else:
+                self.remember(entry)
         self.asked = Wish.PAUSE if frozen else Wish.RUN
         if frozen and self.worker.status == WorkerStatus.RUNNING:
             self.worker.paused()
@@ -85,6 +90,8 @@ class RunnerLink:
                 self.begun.add(entry["request"])
             elif entry["kind"] == "finished":
                 self.results[entry["request"]] = entry["result"]
+            else:
+                self.remember(entry)
 
     def destroy_runner(self) -> None:
         """Make sure that nothing of the runner is left. Raises Fenced or LauncherUnavailable."""
@@ -190,6 +197,8 @@ class RunnerLink:
                     self.results[entry["request"]] = entry["result"]
                 elif entry and entry["kind"] in ("ended", "fenced"):
                     return bool(entry["kind"] == "ended")
+                elif entry:
+                    self.remember(entry)
         except RunnerLost:
             logger.info("The runner of worker %s ended before it said so", self.worker.pk)
         return False

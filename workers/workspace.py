@@ -46,3 +46,9 @@ def for_worker(project: Project, worker_id: int, spec: str = "spec") -> Workspac
         return Workspace(directory, source, project.setup_command)
     branch = f"spec/{spec}-{worker_id}"
     return Workspace(directory, source, project.setup_command, branch, project.default_branch)
+
+
+def agent_data(worker_id: int) -> Path:
+    """Where the agents of a worker keep what is theirs, such as sessions."""
+    data: Path = settings.SPECYARD.data
+    return data / "agents" / str(worker_id)

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from specs.agents import AgentProfile
 from specs.models import Chunk, Project, Spec
 from workers.maintenance import capabilities
 from workers.models import Attempt, Node, Question, Worker, accept
@@ -52,9 +53,21 @@ def worker(*commands: str | dict[str, Any], slot: int | None = None, **fields: A
     return accept(fields.pop("spec", None) or spec(*commands, **fields), slot=taken, node=where, by="mira")
 
 
+def profile(**fields: Any) -> AgentProfile:
+    """How an agent is started, which is not there."""
+    name = f"agent-{next(_numbers)}"
+    defaults = {"name": name, "title": name, "command": "/nowhere/agent", "secrets": {"API_KEY": "s3cr3t-of-the-agent"}}
+    return AgentProfile.objects.create(**{**defaults, **fields})
+
+
+def for_agent(**chunk: Any) -> dict[str, Any]:
+    """The fields of a chunk that an agent carries out."""
+    return {"executor": "agent", "params": {}, **chunk}
+
+
 def agents_worker(*chunks: dict[str, Any], **fields: Any) -> Worker:
     """A claimed worker whose chunks are carried out by an agent; nobody drives it."""
-    accepted = worker(*({"executor": "agent", "params": {}, **chunk} for chunk in chunks or ({},)), **fields)
+    accepted = worker(*(for_agent(**chunk) for chunk in chunks or ({},)), **fields)
     found = Worker.claim(accepted.pk, accepted.epoch)
     assert found is not None
     return found

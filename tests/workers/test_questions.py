@@ -19,15 +19,15 @@ def attention() -> list[int]:
 
 def test_a_question_is_what_its_worker_waits_for() -> None:
     worker = make.agents_worker()
-    question = make.question(worker, text="May I run npm test?")
+    question = make.question(worker, title="Run npm test", text="execute")
     assert question.is_open
-    assert worker.attention == Worker.objects.get().attention == "May I run npm test?"
+    assert worker.attention == Worker.objects.get().attention == "Run npm test"
     assert attention() == [1]
 
 
 def test_the_oldest_open_question_is_told_first() -> None:
     worker = make.agents_worker()
-    first, second = make.question(worker, text="first"), make.question(worker, text="", title="second")
+    first, second = make.question(worker, title="first"), make.question(worker, title="", text="second")
     assert Worker.objects.get().attention == "first"
     first.respond("once", "", "mira")
     assert Worker.objects.get().attention == "second"

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField
@@ -12,8 +12,9 @@ from workers import publisher
 from workers.errors import InvalidWords, StaleTransition
 from workers.models.attempt import Attempt
 from workers.models.event import after_commit, assign, unit_of_work
+from workers.models.plan import WorkerChunk
 from workers.models.worker import GONE, Worker
-from workers.states import QuestionKind, StuckOption
+from workers.states import AttemptStatus, ChunkOutcome, QuestionKind, StuckOption
 
 TITLE_LENGTH = 300
 WORDS_LENGTH = 20_000  # characters that a person may say at once
@@ -38,7 +39,7 @@ class Question(models.Model):
     asked_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
     answered_by = CleanCharField(max_length=150, blank=True)
-    option = CleanCharField(max_length=200, blank=True)  # the id of the chosen one
+    option = CleanTextField(blank=True)  # the id of the chosen one
     answer = CleanTextField(blank=True)
     closed = models.CharField(max_length=10, blank=True)  # "gone": nobody can answer, or hear the answer, any more
     delivered_at = models.DateTimeField(null=True)  # when what had asked got the answer
@@ -61,7 +62,8 @@ class Question(models.Model):
     @property
     def sentence(self) -> str:
         """What is asked, never empty."""
-        return self.text or self.title or QuestionKind(self.kind).label
+        first, second = (self.title, self.text) if self.kind == QuestionKind.PERMISSION else (self.text, self.title)
+        return first or second or QuestionKind(self.kind).label
 
     @property
     def is_open(self) -> bool:
@@ -112,6 +114,22 @@ class Question(models.Model):
         if question.is_open:
             worker.questions_changed()
         return question
+
+    @classmethod
+    @unit_of_work
+    def ask_about_failure(cls, worker: Worker, attempt: Attempt, why: str, **facts: Any) -> None:
+        """End an attempt as failed, and have a person asked what shall become of its chunk.
+
+        `facts` as for `Attempt.close`.
+        """
+        attempt.close(worker, AttemptStatus.FAILED, ChunkOutcome.PENDING, **facts)
+        title = f"Stuck: {attempt.chunk.title}"
+        cls.ask(worker, attempt, "stuck", QuestionKind.STUCK, title=title, text=why, options=stuck_options())
+
+    @classmethod
+    def about_failures(cls, chunk: WorkerChunk) -> "QuerySet[Question]":
+        """Why the chunk was stuck, each time, the last time first."""
+        return cls.objects.filter(attempt__chunk=chunk, kind=QuestionKind.STUCK).order_by("-attempt__number")
 
     def delivered(self, worker: Worker) -> None:
         """Record that a person's answer has reached what had asked."""

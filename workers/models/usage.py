@@ -1,0 +1,36 @@
+"""What agents have used, for pages that look back."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
+
+from workers.models.attempt import Attempt
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one profile's agents have used on one day; `cost` in dollars."""
+
+    day: date
+    profile: str
+    attempts: int
+    tokens_in: int
+    tokens_out: int
+    cost: Decimal
+
+
+def usage_by_day(since: datetime, until: datetime | None = None) -> list[Usage]:
+    """Per profile and day (of the current time zone) on which attempts began, the last day first. One query."""
+    begun = Attempt.objects.filter(profile__gt="", started_at__gte=since)
+    if until is not None:
+        begun = begun.filter(started_at__lt=until)
+    sums = {name: Sum(name) for name in ("tokens_in", "tokens_out", "cost")}
+    by_day = begun.annotate(day=TruncDate("started_at")).values("day", "profile")
+    rows = by_day.annotate(count=Count("pk"), **sums).order_by("-day", "profile")
+    return [
+        Usage(row["day"], row["profile"], row["count"], row["tokens_in"], row["tokens_out"], row["cost"])
+        for row in rows
+    ]
