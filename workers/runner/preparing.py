@@ -7,7 +7,7 @@ from typing import Protocol
 
 from workers.runner import worktree
 from workers.runner.executors.base import Outcome, Reason, Result
-from workers.runner.executors.command import describe
+from workers.runner.exits import describe
 from workers.runner.messages import Checkpoint, Copy, Prepare, Restore, Worktree
 
 COPY_SCRIPT = 'rm -rf -- "$2" && mkdir -p -- "$2" && cp -a -- "$1/." "$2/"'

@@ -19,6 +19,7 @@ from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Listener, Session
 from workers.runner.agents.wire import Wire
 from workers.runner.executors.base import Desk, Process, Reason
+from workers.runner.exits import describe
 from workers.runner.messages import Profile
 
 log = logging.getLogger("specyard.runner")
@@ -226,7 +227,7 @@ class Agent:
         assert self._process is not None
         await asyncio.wait({self._process.exited}, timeout=1)
         code = self._process.exited.result() if self._process.exited.done() else None
-        how = "closed its output" if code is None else f"ended with exit code {code}" if code >= 0 else _signal(code)
+        how = "closed its output" if code is None else describe(code)
         return Fault(Reason.AGENT_EXITED, f"The agent {self.profile.name} {how}.{self._said()}")
 
     def _said(self) -> str:
@@ -258,9 +259,3 @@ def _values(option: Any) -> list[str]:
     for item in getattr(option, "options", None) or []:
         found += [one.value for one in item.options] if hasattr(item, "group") else [item.value]
     return found
-
-
-def _signal(code: int) -> str:
-    from workers.runner.executors.command import describe
-
-    return describe(code)

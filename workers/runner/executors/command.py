@@ -2,16 +2,13 @@
 
 import errno
 import os
-import signal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workers.runner.executors.base import Context, Executor, Outcome, Reason, Result
+from workers.runner.exits import NOT_FOUND, describe
 from workers.runner.messages import can_be_an_argument
-
-NOT_FOUND = 127  # POSIX shells: the command was not found
-NOT_EXECUTABLE = 126  # POSIX shells: it was found but is not executable
 
 
 class Params(BaseModel):
@@ -55,26 +52,6 @@ def judge(code: int, failed: Reason = Reason.COMMAND_FAILED) -> Result:
     if code == NOT_FOUND and failed is Reason.COMMAND_FAILED:
         return Result(Outcome.FAILED, Reason.COMMAND_NOT_FOUND, "The command was not found (exit code 127).", code)
     return Result(Outcome.FAILED, failed, f"The command {describe(code)}.", code)
-
-
-def describe(code: int) -> str:
-    """An exit code in words."""
-    if code == NOT_FOUND:
-        return "was not found (exit code 127)"
-    if code == NOT_EXECUTABLE:
-        return "is not executable (exit code 126)"
-    if code < 0:
-        return f"was killed by {_signal_name(-code)}"
-    if code > 128 and (name := _signal_name(code - 128)).startswith("SIG"):
-        return f"ended with exit code {code} ({name})"
-    return f"ended with exit code {code}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _not_started(error: OSError, cwd: str) -> Result:
