@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -14,6 +15,7 @@ from dashboard.pages import fragments
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.page import show
 from workers.models import Worker
+from workers.states import AGENT
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,14 @@ class Tab:
     count: Fragment | None = None
 
 
+def _has_agents(worker: Worker) -> bool:
+    """Whether an agent carries out, or reviews, any of its chunks."""
+    return worker.chunks.filter(Q(executor=AGENT) | Q(review__has_key="agent")).exists()
+
+
 TABS = (
     Kind("log", "Log", "worker"),
+    Kind("conversation", "Conversation", "worker-conversation", is_shown=_has_agents),
     Kind("changes", "Changes", "worker-changes"),
 )
 

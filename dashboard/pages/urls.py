@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from dashboard.pages import attempts, changes, demo, history, projects, queue, sign_in, specs, workers
+from dashboard.pages import attempts, changes, conversation, demo, history, projects, queue, sign_in, specs, workers
 
 urlpatterns: list[URLPattern] = [
     path("", workers.home, name="home"),
@@ -19,12 +19,15 @@ urlpatterns: list[URLPattern] = [
     path("workers/<int:pk>/stop", workers.stop, name="worker-stop"),
     path("workers/<int:pk>/requeue", workers.requeue, name="worker-requeue"),
     path("workers/<int:pk>/retry", workers.retry, name="worker-retry"),
+    path("workers/<int:pk>/conversation", conversation.index, name="worker-conversation"),
     path("workers/<int:pk>/changes", changes.index, name="worker-changes"),
     path("workers/<int:pk>/changes/patch", changes.patch, name="worker-patch"),
     path("workers/<int:pk>/merge", changes.merge, name="worker-merge"),
     path("workers/<int:pk>/discard", changes.discard, name="worker-discard"),
     path("attempts/<int:pk>/log", attempts.log, name="attempt-log"),
     path("attempts/<int:pk>/log/raw", attempts.download, name="attempt-download"),
+    path("attempts/<int:pk>/conversation", conversation.entries, name="attempt-conversation"),
+    path("attempts/<int:pk>/transcript", conversation.download, name="attempt-transcript"),
     path("queue", queue.index, name="queue"),
     path("queue/pause", queue.pause, name="queue-pause"),
     path("queue/resume", queue.resume, name="queue-resume"),

@@ -137,6 +137,12 @@ def counted(number: int, noun: str) -> str:
 
 
 @register.filter
+def within(text: str, root: str) -> str:
+    """The text with paths below `root` as they are called within it."""
+    return text.replace(f"{root.rstrip('/')}/", "") if root.strip("/") else text
+
+
+@register.filter
 def at(mapping: dict[Any, Any], key: Any) -> Any:
     """The value of a mapping under a key that is a variable."""
     return mapping.get(key)

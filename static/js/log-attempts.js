@@ -29,7 +29,7 @@
     event.preventDefault();
     const last = String(Math.max(...links().map((one) => Number(one.dataset.attempt))));
     pinned = link.dataset.attempt !== last;
-    history.replaceState(null, "", pinned ? link.href : location.pathname);
+    history.replaceState(null, "", pinned ? new URL(link.href).search : location.pathname);
     open(link.dataset.attempt);
   });
   document.addEventListener("htmx:after:swap", newest);

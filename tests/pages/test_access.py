@@ -10,7 +10,8 @@ from dashboard.pages.urls import urlpatterns
 
 LISTS = ("workers", "queue", "specs", "projects", "history")
 BRANCHED = ("worker-changes", "worker-patch")
-LOOKING = ("home", *LISTS, *BRANCHED, "worker", "attempt-log", "attempt-download", "spec")
+TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
+LOOKING = ("home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
 PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project")
 ACTIONS = {
     "post": (

@@ -1,0 +1,112 @@
+"""What an agent has said and done in an attempt, as it comes."""
+
+from typing import Any
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+
+from dashboard import access
+from dashboard.pages import attempts, transcripts
+from dashboard.pages.entries import Asked, Entry, Speech
+from dashboard.pages.tabs import show_tab
+from dashboard.pages.transcripts import Part
+from workers.models import Attempt, Message, Question
+from workers.states import AttemptStatus
+
+PLACE_DIGITS = 15
+
+
+@access.looking()
+def index(request: HttpRequest, pk: int) -> HttpResponse:
+    """The tab with the conversation of one attempt: the wanted one, else the newest."""
+    worker = access.get_worker(request.user, pk)
+    attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
+    return show_tab(request, worker, "conversation", "workers/conversation.html", {"attempt": attempt})
+
+
+@access.looking()
+def entries(request: HttpRequest, pk: int) -> HttpResponse:
+    """What there is to show of a transcript, as partials for htmx.
+
+    Without `offset` the last entries; with `offset` and `grows`, as the last reply gave them, what has come since;
+    with `before` the entries before that place. `earlier` in the reply: there are entries before this place (0: none).
+    `complete`: nothing more will come.
+    """
+    attempt = access.get_attempt(request.user, pk)
+    ended = attempt.status != AttemptStatus.RUNNING  # read before the file, so that no last line is missed
+    offset, place = _place(request, "offset"), _place(request, "before")
+    try:
+        part = _read(attempt, offset, place, _place(request, "grows") or 0, ended)
+    except FileNotFoundError:
+        part = Part()
+    complete = ended and not part.more
+    if complete:
+        for entry in part.entries:
+            entry.is_over = True
+    reply = {"offset": part.offset, "grows": part.grows, "earlier": part.earlier, "more": part.more}
+    reply |= {"stale": part.stale, "complete": complete, "new": sum(_is_new(one, offset) for one in part.entries)}
+    reply["html"] = _html(attempt, part.entries, offset, "beforeend" if place is None else "afterbegin")
+    return JsonResponse(reply, headers={"Cache-Control": "no-store"})
+
+
+def _place(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= PLACE_DIGITS else None
+
+
+def _read(attempt: Attempt, offset: int | None, place: int | None, grows: int, ended: bool) -> Part:
+    if place is not None:
+        return transcripts.before(attempt.transcript_path, place)
+    if offset is None:
+        return transcripts.newest(attempt.transcript_path)
+    return transcripts.onwards(attempt.transcript_path, offset, grows, ended=ended)
+
+
+def _is_new(entry: Entry, offset: int | None) -> bool:
+    return offset is None or entry.begins >= offset
+
+
+def _html(attempt: Attempt, found: list[Entry], offset: int | None, where: str) -> str:
+    """New entries go to the list; others morph what is there."""
+    if not found:
+        return ""
+    context = {
+        "new": [entry for entry in found if _is_new(entry, offset)],
+        "changed": [entry for entry in found if not _is_new(entry, offset)],
+        "where": where,
+        "attempt": attempt,
+        "agent": attempt.profile or "Agent",
+        "reviewer": _reviewer(attempt),
+        "root": attempt.chunk.worker.workspace,
+        **_people(attempt, found),
+    }
+    return render_to_string("conversation/_entries.html", context)
+
+
+def _reviewer(attempt: Attempt) -> str:
+    told = attempt.chunk.review.get("agent")
+    return (told.get("profile") if isinstance(told, dict) else "") or attempt.profile or "Agent"
+
+
+def _people(attempt: Attempt, found: list[Entry]) -> dict[str, Any]:
+    """Who wrote the messages and answered the questions, by their number and name."""
+    sent = {entry.number for entry in found if isinstance(entry, Speech) and entry.number is not None}
+    asked = {entry.name for entry in found if isinstance(entry, Asked) and entry.by == "person"}
+    messages = Message.objects.filter(worker=attempt.chunk.worker_id, pk__in=sent) if sent else ()
+    questions = Question.objects.filter(attempt=attempt, key__in=asked) if asked else ()
+    return {
+        "authors": {message.pk: message.by for message in messages},
+        "answerers": {question.key: question.answered_by for question in questions},
+    }
+
+
+@access.looking()
+def download(request: HttpRequest, pk: int) -> HttpResponse:
+    """The raw transcript."""
+    attempt = access.get_attempt(request.user, pk)
+    try:
+        file = attempt.transcript_path.open("rb")
+    except FileNotFoundError:
+        raise Http404("No agent has worked on this attempt.") from None
+    name = f"worker-{attempt.chunk.worker_id}-chunk-{attempt.chunk.ordinal}-attempt-{attempt.number}.ndjson"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="application/x-ndjson")

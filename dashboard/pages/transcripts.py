@@ -1,0 +1,250 @@
+"""The transcript of an attempt, folded into entries that a page can draw.
+
+A transcript is NDJSON that only ever grows. Pieces of one text are joined, news of a tool call go into the call, a plan
+is the newest one of its turn. What cannot be understood is left out: an agent's words must never break a page.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought, Tool, words_of
+from specs.text import clean_json
+
+WINDOW = 512 * 1024  # bytes that are looked at before the end, or before what is shown already
+BLOCK = 1024 * 1024  # bytes of news in one reply
+LOOKBACK = 2 * 1024 * 1024  # bytes before the news in which an entry that still grows is looked for
+LONGEST_LINE = 8 * 1024 * 1024  # bytes; what is longer is left out
+MOST_ENTRIES = 200  # in one reply
+
+
+@dataclass
+class Part:
+    """What one reply tells: entries that are new or have changed, and where the next one goes on."""
+
+    entries: list[Entry] = field(default_factory=list)
+    offset: int = 0  # how far the transcript has been read
+    grows: int = 0  # where the first entry begins that may still change
+    earlier: int = 0  # entries that begin before this place have not been read; 0: there are none
+    more: bool = False  # there is more to read at once
+    stale: list[int] = field(default_factory=list)  # where entries seemed to begin that are whole in `entries` now
+
+
+class Story:
+    """The entries that lines tell of, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._known: dict[tuple[str, str], Entry] = {}  # what further lines may be about, by kind and id
+
+    def take(self, place: int, said: dict[str, Any]) -> None:
+        """Take in the line that begins at `place`. A kind that is not known yet is passed over."""
+        take = _KINDS.get(words_of(said.get("kind")))
+        if take is not None:
+            take(self, place, said)
+
+    def _speech(self, place: int, said: dict[str, Any]) -> None:
+        self._tell(Thought if said["kind"] == "thought" else Speech, place, said)
+
+    def _turn(self, place: int, said: dict[str, Any]) -> None:
+        self._end_turn(place)
+        self._tell(Speech, place, said).is_over = True
+
+    def _plan(self, place: int, said: dict[str, Any]) -> None:
+        """The newest plan of the turn; one that was carried out stays, and the next is another."""
+        ident = ("plan", "")
+        if ident in self._known and not self._known[ident].may_grow:
+            del self._known[ident]
+        self._tell(Plan, place, said, ident)
+
+    def _tool(self, place: int, said: dict[str, Any]) -> None:
+        self._tell(Tool, place, said)
+
+    def _asked(self, place: int, said: dict[str, Any]) -> None:
+        """A question, or the answer to the one of that name; without a name, to the last that waits."""
+        ident = ("asked", words_of(said.get("question")))
+        waiting = [known for known, entry in self._known.items() if known[0] == "asked" and entry.may_grow]
+        if said["kind"] == "asked":
+            self._known.pop(ident, None)
+        elif ident not in self._known and waiting:
+            ident = waiting[-1]
+        self._tell(Asked, place, said, ident)
+
+    def _note(self, place: int, said: dict[str, Any]) -> None:
+        self._add(Note, place, said)
+
+    def _review(self, place: int, said: dict[str, Any]) -> None:
+        self._end_turn(place)
+        self._add(Review, place, said)
+
+    def _end_turn(self, place: int) -> None:
+        """Nothing more comes of what was under way; ids may be used anew."""
+        for entry in self._known.values():
+            if entry.may_grow:
+                entry.settled = place
+            entry.is_over = True
+        self._known.clear()
+
+    def _tell(self, kind: type[Entry], place: int, said: dict[str, Any], ident: Any = None) -> Entry:
+        ident = ident or _ident(said)
+        if (known := self._known.get(ident)) is None:
+            known = self._known[ident] = self._add(kind, place, said)
+        else:
+            known.absorb(said, _moment(said))
+            known.lines.append(place)
+        return known
+
+    def _add(self, kind: type[Entry], place: int, said: dict[str, Any]) -> Entry:
+        for speech in self._known.values():  # the agent says one thing after the other
+            speech.is_over |= isinstance(speech, Speech)
+        entry = kind(place, _moment(said), [place])
+        entry.absorb(said, entry.at)
+        self.entries.append(entry)
+        return entry
+
+
+_KINDS = {
+    "prompt": Story._turn,
+    "message": Story._turn,
+    "text": Story._speech,
+    "thought": Story._speech,
+    "plan": Story._plan,
+    "tool": Story._tool,
+    "asked": Story._asked,
+    "answered": Story._asked,
+    "note": Story._note,
+    "review": Story._review,
+}
+
+
+def _ident(said: dict[str, Any]) -> tuple[str, str]:
+    return said["kind"], words_of(said.get("id"))
+
+
+def _moment(said: dict[str, Any]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(words_of(said.get("at")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def newest(path: Path) -> Part:
+    """The end of the transcript, which may be all of it. Raises FileNotFoundError."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        lines = _Lines(file, _line_start(file, end - WINDOW), end)
+        story = _told(lines)
+    part = Part(offset=lines.end)
+    return _last_of(part, story.entries, lines.start)
+
+
+def onwards(path: Path, offset: int, grows: int, *, ended: bool = False) -> Part:
+    """What has come since `offset`; `grows` as the reply before gave it. Raises FileNotFoundError.
+
+    `ended`: nothing more will come, so what was still under way is over now.
+    """
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        if offset >= end and not (ended and grows < end):
+            return Part(offset=end, grows=min(grows, end))
+        near = offset - LOOKBACK <= grows <= offset
+        lines = _Lines(file, grows if near else _line_start(file, offset - LOOKBACK), offset + BLOCK)
+        story = _told(lines, offset)
+        part = Part(offset=max(lines.end, offset), more=lines.has_more)
+    part.entries = [one for one in story.entries if one.touched >= offset or (ended and one.may_grow)]
+    part.grows = _grows(story.entries, part.offset)
+    return part
+
+
+def before(path: Path, place: int) -> Part:
+    """The entries that begin before `place`, from which on the page has them. Raises FileNotFoundError."""
+    with path.open("rb") as file:
+        lines = _Lines(file, _line_start(file, place - WINDOW), place + WINDOW)
+        story = _told(lines)
+    part = _last_of(Part(), [entry for entry in story.entries if entry.begins < place], lines.start)
+    part.stale = [again for entry in part.entries if (again := entry.first_line_from(place)) is not None]
+    return part
+
+
+def _told(lines: "_Lines", offset: int | None = None) -> Story:
+    story, new = Story(), 0
+    for place, said in lines:
+        count = len(story.entries)
+        story.take(place, said)
+        new += offset is not None and place >= offset and len(story.entries) > count
+        if new >= MOST_ENTRIES:
+            break
+    return story
+
+
+def _last_of(part: Part, entries: list[Entry], start: int) -> Part:
+    """The part with as many of the last entries as fit."""
+    part.entries = entries[-MOST_ENTRIES:]
+    part.earlier = part.entries[0].begins if len(entries) > MOST_ENTRIES else start
+    part.grows = _grows(part.entries, part.offset)
+    return part
+
+
+def _grows(entries: list[Entry], end: int) -> int:
+    return min((entry.begins for entry in entries if entry.may_grow), default=end)
+
+
+class _Lines:
+    """The whole lines that begin between two places of a file."""
+
+    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+        self.start = self.end = start  # `end`: of the last line that was read
+        self._stop = stop
+        self._file = file
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        self._file.seek(self.start)
+        while self.end < self._stop and (line := self._file.readline(LONGEST_LINE)):
+            place, is_whole = self.end, line.endswith(b"\n")
+            if not is_whole and len(line) < LONGEST_LINE:
+                return  # the rest is still to come
+            self.end += len(line)
+            if not is_whole:
+                line = self._leave_out(len(line))
+            if (said := _parse(line)) is not None:
+                yield place, said
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another whole line after those that were read."""
+        self._file.seek(self.end)
+        return self._file.readline(LONGEST_LINE).endswith(b"\n")
+
+    def _leave_out(self, size: int) -> bytes:
+        """Pass over the rest of the line; a note in its place."""
+        while rest := self._file.readline(LONGEST_LINE):
+            size, self.end = size + len(rest), self.end + len(rest)
+            if rest.endswith(b"\n"):
+                break
+        text = f"A line of {size // 1_000_000} MB is left out here."
+        return json.dumps({"kind": "note", "level": "warn", "text": text}).encode()
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        said = clean_json(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _line_start(file: BinaryIO, near: int) -> int:
+    """Where the first line begins at or after `near`."""
+    if near <= 0:
+        return 0
+    file.seek(near - 1)
+    start = near - 1
+    while piece := file.readline(LONGEST_LINE):
+        start += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return start

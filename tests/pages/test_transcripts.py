@@ -1,0 +1,316 @@
+"""Transcripts, folded into the entries of a conversation."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.pages import entries, transcripts
+from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought, Tool
+from tests.support.transcript import line, write
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "1.ndjson"
+    made.touch()
+    return made
+
+
+def told(path: Path, *lines: bytes) -> list[Entry]:
+    write(path, *lines)
+    return transcripts.newest(path).entries
+
+
+def plan(*items: str) -> bytes:
+    return line("plan", entries=[{"content": item, "status": "pending", "priority": "low"} for item in items])
+
+
+def test_pieces_of_one_text_are_joined(path):
+    (said,) = told(path, line("text", id="1", text="Good "), line("text", id="1", text="morning"))
+    assert isinstance(said, Speech)
+    assert said.text == "Good morning"
+
+
+def test_pieces_are_joined_by_their_id_whatever_is_between(path):
+    one, two = told(
+        path, line("text", id="1", text="a"), line("text", id="2", text="b"), line("text", id="1", text="c")
+    )
+    assert (one.text, two.text) == ("ac", "b")
+
+
+def test_thoughts_are_no_words(path):
+    thought, words = told(path, line("thought", id="1", text="Hm"), line("text", id="1", text="Yes"))
+    assert isinstance(thought, Thought)
+    assert not isinstance(words, Thought)
+
+
+def test_news_of_a_tool_call_replace_what_they_name(path):
+    begun = line("tool", id="t", title="Run", status="in_progress", input={"command": "make"})
+    (call,) = told(path, begun, line("tool", id="t", status="completed", output="done"))
+    assert isinstance(call, Tool)
+    assert (call.title, call.command, call.output, call.look.word) == ("Run", "make", "done", "done")
+
+
+def test_a_plan_is_the_newest_of_its_turn(path):
+    first, _, second = told(path, plan("a"), plan("a", "b"), line("prompt", text="go on"), plan("c"))
+    assert isinstance(first, Plan)
+    assert [text for _, _, text in first.items] == ["a", "b"]
+    assert [text for _, _, text in second.items] == ["c"]
+
+
+def test_a_plan_after_one_that_was_carried_out_is_another(path):
+    done = plan("a").replace(b'"pending"', b'"completed"')
+    first, second = told(path, plan("a"), done, plan("b"))
+    assert [[item[::2] for item in one.items] for one in (first, second)] == [[("completed", "a")], [("starting", "b")]]
+
+
+def test_ids_may_be_used_again_in_the_next_turn(path):
+    found = told(path, line("tool", id="1", title="a"), line("prompt", text="more"), line("tool", id="1", title="b"))
+    assert [one.title for one in found if isinstance(one, Tool)] == ["a", "b"]
+
+
+def test_a_call_that_its_turn_ended_upon_runs_no_longer(path):
+    call, _ = told(path, line("tool", id="1", title="a", status="in_progress"), line("prompt", text="go on"))
+    assert call.look.word == "not finished"
+
+
+def test_an_answer_goes_to_the_question_of_its_name(path):
+    asked = [line("asked", question=name, title=name, options=[{"id": "y", "name": "Yes"}]) for name in "ab"]
+    a, b = told(path, *asked, line("answered", question="a", option="y", text="but slowly", by="person"))
+    assert isinstance(a, Asked)
+    assert (a.answer, a.by, b.by) == ("Yes: but slowly", "person", "")
+
+
+def test_an_answer_without_a_name_goes_to_the_last_question_that_waits(path):
+    asked = [line("asked", title=name, options=[]) for name in "ab"]
+    a, b = told(path, *asked, line("answered", text="so", by="person"))
+    assert (a.by, b.by) == ("", "person")
+
+
+def test_a_verdict_lists_what_was_found(path):
+    findings = ["plain", {"file": "a.py", "line": 3, "text": "wrong"}, 7]
+    begins, verdict = told(path, line("review", begins=True), line("review", verdict="fail", findings=findings))
+    assert isinstance(begins, Review)
+    assert begins.verdict == ""
+    assert verdict.findings == ["plain", "a.py:3 wrong", "7"]
+
+
+def test_how_long_a_call_took_is_known_from_its_lines(path):
+    lines = [("in_progress", "00:00.250"), ("completed", "00:04.150")]
+    calls = [line("tool", id="1", status=status, at=f"2026-11-20T12:{at}Z") for status, at in lines]
+    (found,) = told(path, *calls)
+    assert found.took == "3.9s"
+
+
+def test_what_a_progress_bar_drew_over_is_gone(path):
+    (call,) = told(path, line("tool", id="1", output="10 %\r50 %\r100 %\ndone\r\n"))
+    assert call.output == "100 %\ndone"
+
+
+def test_long_texts_and_outputs_are_cut_and_say_by_how_much(path):
+    text, call = told(path, line("text", id="1", text="x" * 50_000), line("tool", id="1", output="a" * 50_000 + "end"))
+    assert (len(text.text), text.hidden) == (entries.MOST_TEXT, 50_000 - entries.MOST_TEXT)
+    assert call.output.endswith("end")
+    assert len(call.output) + call.hidden == 50_003
+
+
+# What is not as it should be.
+
+
+def test_a_line_that_is_still_being_written_is_left_for_the_next_look(path):
+    whole = line("text", id="1", text="grün")
+    write(path, whole, whole[:-10])
+    part = transcripts.newest(path)
+    assert (part.entries[0].text, part.offset, part.more) == ("grün", len(whole), False)
+    write(path, whole[-10:])
+    (grown,) = transcripts.onwards(path, part.offset, part.grows).entries
+    assert grown.text == "grüngrün"
+
+
+def test_lines_that_are_no_entries_are_passed_over(path):
+    garbage = [b"\n", b"nonsense\n", b"[1]\n", b"null\n", b"\xff\xfe\n", b'{"kind": {}}\n', b'{"kind": "unheard-of"}\n']
+    (said,) = told(
+        path, *garbage, b"[" * 100_000 + b"\n", b'{"at": 1' + b"9" * 5000 + b"}\n", line("text", text="here")
+    )
+    assert said.text == "here"
+
+
+STRANGE: list[Any] = [
+    None,
+    True,
+    7,
+    -1.5,
+    "",
+    "text\x00\ud800",
+    [],
+    [[]],
+    [None, 7, {}],
+    {},
+    {"a": {"b": []}},
+    "x" * 999,
+]
+KEYS = "id text entries title tool status input output diffs locations question option options by level verdict".split()
+
+
+@pytest.mark.parametrize("kind", ["prompt", "message", "text", "plan", "tool", "asked", "answered", "note", "review"])
+def test_values_of_any_type_can_be_drawn(path, kind):
+    chosen = random.Random(kind)
+    for _ in range(60):
+        write(path, line(kind, **{key: chosen.choice(STRANGE) for key in [*KEYS, "findings", "command", "at"]}))
+    for entry in transcripts.newest(path).entries:
+        drawn = [getattr(entry, name) for name in dir(type(entry)) if not name.startswith("_")]
+        assert drawn
+        json.dumps([one for one in drawn if isinstance(one, str | list)], default=str).encode()
+
+
+def test_a_line_that_is_much_too_long_is_left_out_with_a_note(path, monkeypatch):
+    monkeypatch.setattr(transcripts, "LONGEST_LINE", 1000)
+    note, said = told(path, line("text", text="x" * 5000), line("text", text="short"))
+    assert isinstance(note, Note)
+    assert "left out" in note.text
+    assert said.text == "short"
+
+
+def test_a_missing_file_is_an_error_of_its_own(tmp_path):
+    for read in (
+        transcripts.newest,
+        lambda path: transcripts.onwards(path, 0, 0),
+        lambda path: transcripts.before(path, 9),
+    ):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "none")
+
+
+# Reading on, and reading back.
+
+
+def story(count: int, seed: int) -> list[bytes]:
+    """Lines as an agent at work writes them."""
+    chosen, running = random.Random(seed), list[str]()
+    made: list[bytes] = []
+    for number in range(count):
+        match chosen.randrange(8):
+            case 0:
+                made += [line("text", id=str(number), text=f"word {n} ") for n in range(chosen.randrange(1, 6))]
+            case 1:
+                made += [line("thought", id=str(number), text="hm ")] * 2
+            case 2:
+                running.append(str(number))
+                made.append(line("tool", id=str(number), title="slow", status="in_progress"))
+            case 3 if running:
+                made.append(line("tool", id=chosen.choice(running), output="so far"))
+            case 4 if running:
+                ended = running.pop(chosen.randrange(len(running)))
+                made.append(line("tool", id=ended, output="all", status=chosen.choice(["completed", "failed"])))
+            case 5:
+                made.append(plan(*map(str, range(number % 4))))
+            case 6:
+                made += [
+                    line("asked", question=str(number), title="?"),
+                    line("answered", question=str(number), by="person"),
+                ]
+            case 7 if number % 3 == 0:
+                running.clear()
+                made.append(line("prompt", text=f"go on {number}"))
+            case _:
+                made.append(line("note", text=str(number)))
+    return made
+
+
+class Page:
+    """What a page shows of a transcript that grows while it looks."""
+
+    def __init__(self) -> None:
+        self.shown: dict[int, str] = {}
+        self.offset = self.grows = 0
+
+    def read(self, path: Path, *, ended: bool = False) -> bool:
+        part = transcripts.onwards(path, self.offset, self.grows, ended=ended)
+        for entry in part.entries:
+            assert entry.begins >= self.offset or entry.begins in self.shown, "news of what the page does not have"
+            self.shown[entry.begins] = drawn(entry)
+        self.offset, self.grows = part.offset, part.grows
+        return part.more
+
+
+def drawn(entry: Entry) -> str:
+    """Everything that makes up how the entry looks."""
+    facts = {key: value for key, value in vars(entry).items() if key not in ("lines", "settled", "is_over")}
+    waits = entry.may_grow and not isinstance(entry, Speech | Plan)
+    return f"{type(entry).__name__} {facts} {waits}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_page_that_reads_on_shows_in_the_end_what_a_new_page_shows(path, monkeypatch, seed):
+    lines, page, chosen = story(150, seed), Page(), random.Random(seed)
+    content = b"".join(lines)
+    while content:
+        size = chosen.randrange(1, 900)
+        write(path, content[:size])
+        content = content[size:]
+        while page.read(path):
+            pass
+    monkeypatch.setattr(transcripts, "MOST_ENTRIES", 10_000)
+    assert page.shown == {entry.begins: drawn(entry) for entry in transcripts.newest(path).entries}
+
+
+def test_news_come_in_replies_of_a_bounded_size(path, monkeypatch):
+    monkeypatch.setattr(transcripts, "MOST_ENTRIES", 10)
+    write(path, *(line("note", text=str(number)) for number in range(35)))
+    page, replies = Page(), 1
+    while page.read(path):
+        replies += 1
+    assert (len(page.shown), replies) == (35, 4)
+
+
+def test_the_first_look_at_a_long_transcript_begins_near_its_end_and_leads_back_to_its_start(path, monkeypatch):
+    monkeypatch.setattr(transcripts, "WINDOW", 2000)
+    lines = [line("note", text=f"note {number}") for number in range(100)]
+    write(path, *lines)
+    part = transcripts.newest(path)
+    found = [entry.text for entry in part.entries]
+    assert 0 < len(found) < 40
+    while part.earlier:
+        part = transcripts.before(path, part.earlier)
+        assert part.stale == []
+        found = [entry.text for entry in part.entries] + found
+    assert found == [f"note {number}" for number in range(100)]
+
+
+def test_what_the_first_look_cut_through_is_whole_when_the_page_reads_back(path, monkeypatch):
+    monkeypatch.setattr(transcripts, "WINDOW", 1000)
+    write(path, line("prompt", text="do"), *(line("text", id="1", text=f"{number} ") for number in range(20)))
+    first = transcripts.newest(path)
+    (half,) = first.entries
+    assert not half.text.startswith("0 ")
+    earlier = transcripts.before(path, first.earlier)
+    assert earlier.stale == [half.begins]
+    assert earlier.entries[-1].text == "".join(f"{number} " for number in range(20))
+
+
+def test_of_many_short_entries_only_the_last_are_shown_at_first(path, monkeypatch):
+    monkeypatch.setattr(transcripts, "MOST_ENTRIES", 5)
+    write(path, *(line("note", text=str(number)) for number in range(12)))
+    part = transcripts.newest(path)
+    assert [entry.text for entry in part.entries] == ["7", "8", "9", "10", "11"]
+    part = transcripts.before(path, part.earlier)
+    assert [entry.text for entry in part.entries] == ["2", "3", "4", "5", "6"]
+    assert [entry.text for entry in transcripts.before(path, part.earlier).entries] == ["0", "1"]
+
+
+def test_what_was_under_way_when_the_attempt_ended_is_told_once_more(path):
+    write(path, line("tool", id="1", title="Build", status="in_progress"))
+    part = transcripts.newest(path)
+    assert transcripts.onwards(path, part.offset, part.grows).entries == []
+    (call,) = transcripts.onwards(path, part.offset, part.grows, ended=True).entries
+    assert call.title == "Build"
+
+
+@pytest.mark.parametrize("offset, grows", [(10**9, 0), (10**9, 10**9), (3, 900), (7, 3), (0, 10**9)])
+def test_places_that_never_were_do_no_harm(path, offset, grows):
+    write(path, line("text", id="1", text="a"), line("note", text="b"))
+    transcripts.onwards(path, offset, grows)
+    transcripts.before(path, offset)
