@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 from django.conf import settings
@@ -177,16 +178,31 @@ def prune_events() -> int:
 
 
 def prune_runs() -> int:
-    """Remove the run directories (journals) of workers that ended long ago; their logs stay. Gives how many."""
-    runs = settings.SPECYARD.data / "runs"
-    names = [path.name for path in runs.iterdir() if path.name.partition("-")[0].isdecimal()] if runs.is_dir() else []
-    found = {int(name.partition("-")[0]) for name in names}
-    over = Worker.objects.filter(completed_at__lt=timezone.now() - RUNS_KEPT)
-    old = set(over.order_by("pk").values_list("pk", flat=True).filter(pk__in=sorted(found)[:RUNS_LOOKED_AT]))
-    gone = [name for name in names if int(name.partition("-")[0]) in old]
-    for name in gone:
-        shutil.rmtree(runs / name)
-    return len(gone)
+    """Remove what is of no use any more of workers that ended long ago: journals and what agents have stored.
+
+    Their logs and transcripts stay. Gives how many directories.
+    """
+    places = [settings.SPECYARD.data / name for name in ("runs", "agents")]
+    paths = [path for place in places if place.is_dir() for path in place.iterdir() if _worker_of(path)]
+    found = sorted({_worker_of(path) for path in paths})[:RUNS_LOOKED_AT]
+    over = Worker.objects.filter(pk__in=found, completed_at__lt=timezone.now() - RUNS_KEPT)
+    old = set(over.values_list("pk", flat=True))
+    return sum(_remove(path) for path in paths if _worker_of(path) in old)
+
+
+def _worker_of(path: Path) -> int:
+    """The worker that a directory belongs to, such as 12 for `12-1` and `12`; 0 for none."""
+    number = path.name.partition("-")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def _remove(path: Path) -> bool:
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        logger.warning("%s could not be removed: %s", path, error)
+        return False
+    return True
 
 
 class Caretaker:

@@ -8,7 +8,7 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ PASSED: Message = {"outcome": "passed", "reason": "", "message": "", "findings":
 class Puppet:
     """One runner: hears everything, and tells what it is made to tell."""
 
-    def __init__(self, start: Message) -> None:
+    def __init__(self, start: Message, play: "Play") -> None:
         self.run = start["run"]
         self.directory = Path(start["directory"])
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,7 @@ class Puppet:
         self.heard: list[Message] = []
         self.work: queue.Queue[Message] = queue.Queue()
         self.under_way: Message | None = None
+        self.play = play
         self._client: socket.socket | None = None
         self._lock = threading.RLock()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -118,8 +119,11 @@ class Puppet:
                 self._quit()
             elif "request" in message:
                 self._begin(message)
+            self.play(self, message)
 
     def _begin(self, message: Message) -> None:
+        if message["request"] in {entry["request"] for entry in self.entries if entry["kind"] == "started"}:
+            return  # it is at it, or has done it
         self.under_way = message
         self.tell("started", pid=1)
         if message["op"] in BY_ITSELF:
@@ -147,11 +151,15 @@ class Puppet:
                 self._client = None
 
 
+Play = Callable[[Puppet, Message], None]
+
+
 class Puppets:
     """The launcher: starts puppets and destroys them."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Puppet] = {}
+        self.play: Play = lambda puppet, message: None  # called with each message that a puppet hears
         path: Path = settings.SPECYARD.launcher_socket
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
@@ -178,13 +186,17 @@ class Puppets:
                 client, _ = self._socket.accept()
             except OSError:
                 return
-            with client, client.makefile("rwb") as stream:
-                request = json.loads(stream.readline())
-                if request["op"] == "start":
-                    self.runs[request["run"]] = Puppet(request)
-                elif request["op"] == "destroy" and request["run"] in self.runs:
-                    self.runs[request["run"]].die()
-                stream.write(b'{"ok": true, "runs": {}}\n')
+            with contextlib.suppress(OSError), client:  # whoever asked may be gone
+                self._answer(client)
+
+    def _answer(self, client: socket.socket) -> None:
+        with client.makefile("rb") as stream:
+            request = json.loads(stream.readline())
+        if request["op"] == "start":
+            self.runs[request["run"]] = Puppet(request, self.play)
+        elif request["op"] == "destroy" and request["run"] in self.runs:
+            self.runs[request["run"]].die()
+        client.sendall(b'{"ok": true, "runs": {}}\n')
 
 
 def _close(sock: socket.socket) -> None:

@@ -17,6 +17,7 @@ from workers import driving, launch, maintenance, publisher
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, WorkerStatus
+from workers.workspace import agent_data
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("owned")]
 
@@ -195,6 +196,20 @@ def test_old_journals_are_removed_and_others_stay() -> None:
         (directory / "journal.ndjson").touch()
     assert maintenance.prune_runs() == 1
     assert [directory.exists() for directory in runs] == [False, True, True]
+
+
+def test_what_agents_have_stored_is_removed_and_where_they_are_signed_in_stays(tmp_path: Path) -> None:
+    old, recent = claimed(), claimed()
+    for worker in (old, recent):
+        worker.completed()
+        agent_data(worker.pk).mkdir(parents=True)
+    login = tmp_path / "auth.json"
+    login.write_text("{}")
+    (agent_data(old.pk) / "auth.json").symlink_to(login)
+    aged(old, completed_at=timezone.now() - timedelta(days=8))
+    assert maintenance.prune_runs() == 1
+    assert [agent_data(worker.pk).exists() for worker in (old, recent)] == [False, True]
+    assert login.exists()
 
 
 # The loop

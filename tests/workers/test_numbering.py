@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
         ([], 0),
         (["runs/7-2", "logs/3", "workspaces/5"], 7),
         (["runs/3-1", "logs/12", "workspaces/9.part"], 12),
+        (["runs/3-1", "agents/14"], 14),
         (["runs/x-9", "logs/readme", "workspaces/-4", "demo/99"], 0),
     ],
 )
@@ -28,7 +29,7 @@ def test_everything_that_carries_a_number_counts(tmp_path: Path, names: list[str
     assert highest_number_kept(tmp_path) == number
 
 
-@pytest.mark.parametrize("place", ["runs/{}-1", "logs/{}", "workspaces/{}"])
+@pytest.mark.parametrize("place", ["runs/{}-1", "logs/{}", "workspaces/{}", "agents/{}"])
 def test_a_database_that_knows_nothing_of_the_past_does_not_repeat_its_numbers(place: str) -> None:
     first = make.worker().pk
     past = settings.SPECYARD.data / place.format(first + 20)
