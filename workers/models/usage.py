@@ -27,10 +27,11 @@ def usage_by_day(since: datetime, until: datetime | None = None) -> list[Usage]:
     begun = Attempt.objects.filter(profile__gt="", started_at__gte=since)
     if until is not None:
         begun = begun.filter(started_at__lt=until)
-    sums = {name: Sum(name) for name in ("tokens_in", "tokens_out", "cost")}
     by_day = begun.annotate(day=TruncDate("started_at")).values("day", "profile")
-    rows = by_day.annotate(count=Count("pk"), **sums).order_by("-day", "profile")
+    rows = by_day.annotate(
+        attempts=Count("pk"), used_in=Sum("tokens_in"), used_out=Sum("tokens_out"), dollars=Sum("cost")
+    ).order_by("-day", "profile")
     return [
-        Usage(row["day"], row["profile"], row["count"], row["tokens_in"], row["tokens_out"], row["cost"])
+        Usage(row["day"], row["profile"], row["attempts"], row["used_in"], row["used_out"], row["dollars"])
         for row in rows
     ]
