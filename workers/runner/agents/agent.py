@@ -14,6 +14,7 @@ from acp.exceptions import RequestError
 
 from workers.runner.agents import home
 from workers.runner.agents.faults import Fault, from_error
+from workers.runner.agents.opencode import Opencode, Retry
 from workers.runner.agents.patience import Patience
 from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Listener, Session
@@ -39,6 +40,7 @@ class Agent:
         self._desk = desk
         self.is_cold = True
         self.capabilities = schema.AgentCapabilities()
+        self.opencode: Opencode | None = None
         self.work: Session | None = None  # the session in which the chunks are worked on
         self._listener = Listener()
         self._wire = Wire(self._hear_error)
@@ -65,14 +67,18 @@ class Agent:
 
     # The beginning
 
-    async def start(self, data: str) -> None:
+    async def start(self, data: str, cwd: str) -> None:
         """Start the process and shake hands. Raises Fault."""
         profile = self.profile
+        arguments, more = profile.arguments, {}
+        if Opencode.suits(profile):
+            self.opencode = Opencode(cwd)
+            arguments, more = [*arguments, *self.opencode.arguments], self.opencode.environment
         try:
             own = home.furnish(profile, data, profile.environment) if data else {}
             env = {**own, **{name: value.replace("{data}", data) for name, value in profile.environment.items()}}
             self._process = await self._desk.start(
-                [profile.command, *profile.arguments], {**env, **profile.secrets}, self._wire.feed, self._hear_error
+                [profile.command, *arguments], {**more, **env, **profile.secrets}, self._wire.feed, self._hear_error
             )
         except (OSError, ValueError) as error:
             raise self._missing(error) from error
@@ -167,20 +173,31 @@ class Agent:
 
     # Turns
 
-    async def turn(self, session: Session, text: str, counts: Callable[[], bool]) -> str:
-        """Say something and listen to the end of the turn; why it ended. Raises Fault. `counts`: see Patience."""
+    async def turn(self, session: Session, text: str, on_retry: Callable[[Retry | None], bool]) -> str:
+        """Say something and listen to the end of the turn; why it ended. Raises Fault.
+
+        `on_retry` hears whether the agent waits for the provider by itself, and says whether its silence counts then.
+        It may raise Fault.
+        """
         session.new_turn()
         session.turns += 1
-        patience = Patience(self.profile.silence, lambda: counts() and not session.waiting)
+        retrying = Retrying(self, session, on_retry)
+        patience = Patience(self.profile.silence, lambda: self._may_speak(session), retrying.look)
         session.heard = patience.sign_of_life
         prompt = self._connection.prompt(session_id=session.id, prompt=[acp.text_block(text)])
         try:
             response = await self._answer(prompt, patience, Reason.AGENT_SILENT, session)
+            session.count(response)
+            return str(response.stop_reason)
         finally:
             session.leave_questions()
             session.heard = lambda: None
-        session.count(response)
-        return str(response.stop_reason)
+            if self.opencode is not None and self.is_alive:
+                session.count_all(await self.opencode.tokens(session.id))
+
+    def _may_speak(self, session: Session) -> bool:
+        """Whether anything could come from it now."""
+        return self._desk.is_running() and not session.waiting
 
     async def cancel(self, session: Session) -> None:
         """Have the turn under way end early. It ends as every turn does, soon."""
@@ -200,8 +217,10 @@ class Agent:
             if not task.done() and session is not None:
                 await self.cancel(session)
                 await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-            if silence.done() and not (task.done() and session is None):
-                raise self._silent(reason)
+            if silence.done():
+                silence.result()  # a fault that was found meanwhile
+                if not (task.done() and session is None):
+                    raise self._silent(reason)
             return task.result()
         except RequestError as error:
             raise from_error(error.code, str(error), error.data) from error
@@ -245,6 +264,21 @@ class Agent:
     @property
     def process(self) -> Process | None:
         return self._process
+
+
+class Retrying:
+    """Looks, while an agent is silent, whether it waits for its provider."""
+
+    def __init__(self, agent: Agent, session: Session, on_retry: Callable[[Retry | None], bool]) -> None:
+        self._agent = agent
+        self._session = session
+        self._on_retry = on_retry
+
+    async def look(self) -> bool:
+        """Whether the silence counts. Raises Fault."""
+        if self._agent.opencode is None:
+            return True
+        return self._on_retry(await self._agent.opencode.retry(self._session.id))
 
 
 def _option(session: Session, what: str) -> Any:

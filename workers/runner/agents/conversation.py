@@ -10,7 +10,8 @@ from typing import Any
 
 from workers.runner.agents import prompts
 from workers.runner.agents.agent import Agent
-from workers.runner.agents.faults import Fault
+from workers.runner.agents.faults import Fault, from_error
+from workers.runner.agents.opencode import Retry
 from workers.runner.agents.session import Session
 from workers.runner.agents.transcript import Transcript
 from workers.runner.executors.base import Desk, Reason
@@ -26,6 +27,9 @@ LONGEST_WAIT = timedelta(hours=1)  # for a rate limit that says when it ends
 MOST_LIMITS = 3  # turns in a row that ended at a limit of the model
 MOST_EMPTY = 1
 MOST_BLOCKED = 5
+MOST_DENIED = 10
+MOST_RETRIES = {Reason.PROVIDER_RATE_LIMIT: 20}  # that an agent makes by itself
+USUAL_RETRIES = 8
 CANCEL_AGAIN = 0.4  # seconds
 FAULT = "fault"
 DEADLY = (Reason.AGENT_EXITED, Reason.AGENT_PROTOCOL)  # faults that are more than the end of a cancelled turn
@@ -44,6 +48,7 @@ class Counts:
     limits: int = 0
     empty: int = 0
     blocked: int = 0
+    denied: int = 0
     faults: dict[Reason, int] = field(default_factory=dict)
 
 
@@ -60,14 +65,20 @@ class Conversation:
         self._over = asyncio.Event()  # no turn is under way
         self._over.set()
         self._cancelled_for = ""  # "pause" or "message"
+        self._retry: Retry | None = None  # what the agent waits for by itself
+        self._off_the_clock = contextlib.ExitStack()
         self.session: Session | None = None
 
     async def pause(self) -> None:
         """End the turn under way, if there is one; the session stays."""
-        while not self._over.is_set():
-            await self._cut_short("pause")
-            with contextlib.suppress(TimeoutError):  # a turn that was just beginning may not have heard it
-                await asyncio.wait_for(self._over.wait(), CANCEL_AGAIN)
+        try:
+            while not self._over.is_set():
+                await self._cut_short("pause")
+                with contextlib.suppress(TimeoutError):  # a turn that was just beginning may not have heard it
+                    await asyncio.wait_for(self._over.wait(), CANCEL_AGAIN)
+        except asyncio.CancelledError:  # it does not obey: its turn will go on
+            self._cancelled_for = ""
+            raise
 
     def mail_came(self) -> None:
         """A person has said something. The turn is cut short if it is urgent; else its end is soon enough."""
@@ -97,10 +108,15 @@ class Conversation:
             return text
         if stop == FAULT:
             return prompts.GO_ON_AFTER_FAULT if session.has_done_something else text
-        if stop == "cancelled" and why:
+        if why:  # some agents say that a cancelled turn ended as usual
             return prompts.GO_ON
         if self._desk.mailbox:
             return prompts.A_PERSON_SAYS
+        if session.denied and (any(session.denied) or not session.went_on):
+            counts.denied += 1
+            if counts.denied > MOST_DENIED:
+                raise Fault(Reason.AGENT_BLOCKED, "The agent goes on asking for what is not permitted.")
+            return "\n\n".join((prompts.NOT_PERMITTED, *filter(None, session.denied)))
         if stop == "refusal":
             raise Fault(Reason.AGENT_REFUSED, "The model refuses to go on.")
         if stop in LIMITS:
@@ -158,8 +174,9 @@ class Conversation:
         self._current = (agent, session)
         self._over.clear()
         try:
-            stop = await agent.turn(session, text, self._desk.is_running)
+            stop = await agent.turn(session, text, self._retrying)
         finally:
+            self._retrying(None)
             self._current = None
             self._over.set()
             usage = session.usage.facts()
@@ -167,6 +184,31 @@ class Conversation:
             self._transcript.add("usage", **usage)
         self._counts.faults.clear()
         return stop
+
+    def _retrying(self, retry: Retry | None) -> bool:
+        """Hear whether the agent waits for the provider by itself; whether its silence counts. Raises Fault."""
+        if retry is None:
+            if self._retry is not None:
+                self._retry = None
+                self._off_the_clock.close()
+                self._desk.journal("going_on")
+            return True
+        if retry != self._retry:
+            fault = from_error(0, retry.message, None)
+            fault.until, fault.is_final = retry.until, True
+            too_long = retry.until - datetime.now(UTC) > LONGEST_WAIT
+            if too_long or retry.attempt > MOST_RETRIES.get(fault.reason, USUAL_RETRIES):
+                raise fault
+            if self._retry is None:
+                self._off_the_clock.enter_context(self._desk.off_the_clock())
+            self._retry = retry
+            self._tell_wait(fault, retry.until)
+        return False
+
+    def _tell_wait(self, fault: Fault, until: datetime) -> None:
+        told = self._transcript.redactor.text(fault.message)
+        self._transcript.note(f"{told} Trying again at {until.astimezone():%H:%M:%S}.", level="warn")
+        self._desk.journal("waiting", reason=fault.reason, until=until.isoformat(), text=told)
 
     def _with_mail(self, text: str) -> str:
         """The text with what people have said before it."""
@@ -182,16 +224,13 @@ class Conversation:
         waits = WAITS.get(fault.reason, ())
         tries = self._counts.faults.get(fault.reason, 0)
         now = datetime.now(UTC)
-        if tries >= len(waits) or (fault.until and fault.until - now > LONGEST_WAIT):
+        if fault.is_final or tries >= len(waits) or (fault.until and fault.until - now > LONGEST_WAIT):
             raise fault
         self._counts.faults[fault.reason] = tries + 1
         seconds = waits[tries]
         if fault.until is not None:
             seconds = max((fault.until - now).total_seconds(), 0.0) + 1
-        until = now + timedelta(seconds=seconds)
-        told = self._transcript.redactor.text(fault.message)
-        self._transcript.note(f"{told} Trying again at {until.astimezone():%H:%M:%S}.", level="warn")
-        self._desk.journal("waiting", reason=fault.reason, until=until.isoformat(), text=told)
+        self._tell_wait(fault, now + timedelta(seconds=seconds))
         with self._desk.off_the_clock():
             await asyncio.sleep(seconds)
         self._desk.journal("going_on")

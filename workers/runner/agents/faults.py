@@ -54,6 +54,7 @@ class Fault(Exception):
     reason: Reason
     message: str
     until: datetime | None = None
+    is_final: bool = False  # it was tried often enough
 
     def __str__(self) -> str:
         return self.message

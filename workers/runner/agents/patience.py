@@ -1,27 +1,46 @@
 """Waiting for a sign of life, without counting the time in which there can be none."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 TICK = 0.25
+LOOK_AFTER = 1.0  # seconds of silence after which somebody looks what is the matter
+
+
+async def _nothing_known() -> bool:
+    return True
 
 
 class Patience:
     """Runs out after so many seconds without a sign of life."""
 
-    def __init__(self, seconds: float, counts: Callable[[], bool]) -> None:
-        """`counts` says whether time counts now: not while the run is paused or somebody is asked."""
+    def __init__(
+        self, seconds: float, counts: Callable[[], bool], look: Callable[[], Awaitable[bool]] = _nothing_known
+    ) -> None:
+        """`counts` says whether time counts now: not while the run is paused or somebody is asked.
+
+        `look` is asked in the midst of a silence, about once a second, whether that counts; it may raise.
+        """
         self._seconds = seconds
         self._counts = counts
+        self._look = look
         self._left = seconds
+        self._next_look = seconds - LOOK_AFTER
 
     def sign_of_life(self) -> None:
+        """Begin again."""
         self._left = self._seconds
+        self._next_look = self._seconds - LOOK_AFTER
 
     async def run_out(self) -> None:
-        """Return when it has run out."""
+        """Return when it has run out. Raises what `look` raises."""
         while self._left > 0:
             step = min(TICK, self._left)
             await asyncio.sleep(step)
-            if self._counts():
-                self._left -= step
+            if not self._counts():
+                continue
+            self._left -= step
+            if self._left <= self._next_look:
+                if not await self._look():
+                    self._left += LOOK_AFTER
+                self._next_look = self._left - LOOK_AFTER

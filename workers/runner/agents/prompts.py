@@ -7,6 +7,7 @@ GO_ON_AFTER_LIMIT = "You reached a limit of one turn. Go on with the task where 
 GO_ON_AFTER_FAULT = "The connection failed meanwhile. Go on with the task where you stopped."
 NOTHING_DONE = "You have answered nothing and used no tool. Carry the task out now."
 A_PERSON_SAYS = "A person has said the above meanwhile. Act on it, then see that the task is still done."
+NOT_PERMITTED = "What you asked for was not permitted. Go on with the task in another way."
 BLOCKED = "BLOCKED:"
 DIFF_CHARS = 200_000
 

@@ -1,20 +1,19 @@
 """One session with an agent: what it says is written down, what it asks is answered, its turns are counted."""
 
 import asyncio
-import fnmatch
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from acp import schema
 from acp.exceptions import RequestError
 
+from workers.runner.agents.permission import Policy, choose, command_of, outcome
 from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_lines, cut
 from workers.runner.messages import Answer
 
 QUESTION_CHARS = 20_000
-HARMLESS = ("read", "search", "think", "fetch")  # kinds of tools that change nothing
 TEXT_KEPT = 1_000_000  # characters of a turn's words, for what is read from them
 
 
@@ -22,33 +21,6 @@ class Ask(Protocol):
     """Puts a question to a person."""
 
     def __call__(self, **question: Any) -> Awaitable[Answer]: ...
-
-
-@dataclass
-class Policy:
-    """What an agent may do unasked: `ask` nothing, `allow` everything, `listed` what is listed, `read` only read."""
-
-    kind: str
-    allowed: list[str] = field(default_factory=list)
-
-    def decide(self, call: schema.ToolCallUpdate) -> bool | None:
-        """Whether to allow; None: a person decides."""
-        if self.kind == "allow":
-            return True
-        if self.kind == "read":
-            return call.kind in HARMLESS
-        if self.kind == "listed" and any(self._names(entry, call) for entry in self.allowed):
-            return True
-        return None
-
-    @staticmethod
-    def _names(entry: str, call: schema.ToolCallUpdate) -> bool:
-        """Whether an entry such as `edit`, `git *` or `bash(git *)` names this call."""
-        entry = entry.strip()
-        if entry.endswith(")") and "(" in entry:
-            entry = entry[:-1].partition("(")[2]
-        texts = [text for text in (call.title, command_of(call.raw_input)) if text]
-        return entry == call.kind or any(fnmatch.fnmatchcase(text, entry) for text in texts)
 
 
 @dataclass
@@ -76,7 +48,9 @@ class Session:
         self.mode = ""
         self.model = ""
         self._cost = 0.0  # of the whole session so far
+        self._tokens: dict[str, int] = {}  # the same, where the agent tells them
         self._calls: dict[str, dict[str, Any]] = {}
+        self._plan: list[dict[str, str]] = []
         self._pieces = 0
         self._last_piece = ""
         self.attend(transcript, policy, ask)
@@ -88,14 +62,18 @@ class Session:
         self._ask = ask
         self.usage = Usage()
         self._cost_before = self._cost
+        self._tokens_before = self._tokens
         self.is_replaying = False
         self.heard: Callable[[], None] = lambda: None
         self.waiting: set[asyncio.Task[Answer]] = set()
         self.new_turn()
 
     def new_turn(self) -> None:
+        """Begin to listen for what one turn brings."""
         self.words = ""
         self.used_tools = False
+        self.denied: list[str] = []  # what people said when they did not permit something
+        self.went_on = True  # after it was denied something
         self._last_piece = ""
 
     @property
@@ -131,6 +109,7 @@ class Session:
         text = text_of(update.content)
         if not text:
             return
+        self.went_on = True
         if kind == "text" and len(self.words) < TEXT_KEPT:
             self.words += text
         piece = f"{kind}:{update.message_id or ''}"
@@ -144,6 +123,8 @@ class Session:
     def _hear_tool(self, update: schema.ToolCallStart | schema.ToolCallProgress) -> None:
         self.used_tools = True
         self._last_piece = ""
+        self.went_on |= update.tool_call_id not in self._calls
+        self._hear_plan(update.raw_input)
         known = self._calls.setdefault(update.tool_call_id, {})
         fields = {name: value for name, value in described(update).items() if known.get(name) != value}
         if not fields:
@@ -151,7 +132,16 @@ class Session:
         known.update(fields)
         self.transcript.add("tool", id=update.tool_call_id, **fields)
         if fields.get("status") in ("completed", "failed"):
-            self._log_tool(self._calls.pop(update.tool_call_id))
+            self._log_tool(known)
+
+    def _hear_plan(self, raw: Any) -> None:
+        """Some agents keep their plan by a tool instead of telling it."""
+        todos = raw.get("todos") if isinstance(raw, dict) else None
+        if isinstance(todos, list) and all(isinstance(todo, dict) and todo.get("content") for todo in todos):
+            entries = [{name: str(todo.get(name, "")) for name in ("content", "status", "priority")} for todo in todos]
+            if entries != self._plan:
+                self._plan = entries
+                self.transcript.add("plan", entries=entries)
 
     def _log_tool(self, call: dict[str, Any]) -> None:
         mark = "✗" if call["status"] == "failed" else "▸"
@@ -174,6 +164,8 @@ class Session:
         allowed = self.policy.decide(call)
         if allowed is not None:
             chosen = choose(options, allow=allowed)
+            if not allowed:
+                self._was_denied("")
             self.transcript.add("asked", what="permission", **asked)
             self.transcript.add("answered", option=chosen, by="policy")
             return outcome(chosen)
@@ -193,8 +185,14 @@ class Session:
             self.heard()
         known = {option.option_id for option in options}
         chosen = answer.option if answer.option in known else choose(options, allow=False)
+        if not any(option.option_id == chosen and option.kind.startswith("allow") for option in options):
+            self._was_denied(answer.text)
         self.transcript.add("answered", option=chosen, text=answer.text, by="person")
         return outcome(chosen)
+
+    def _was_denied(self, text: str) -> None:
+        self.denied.append(text)
+        self.went_on = False
 
     def _question(self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]) -> dict[str, Any]:
         told = {**self._calls.get(call.tool_call_id, {}), **described(call)}
@@ -215,8 +213,15 @@ class Session:
         for asking in self.waiting:
             asking.cancel()
 
+    def count_all(self, tokens: dict[str, int] | None) -> None:
+        """Take the tokens of the whole session, where the agent tells them, instead of what its turns said."""
+        if tokens is not None:
+            self._tokens = tokens
+            for name, total in tokens.items():
+                setattr(self.usage, name, max(0, total - self._tokens_before.get(name, 0)))
+
     def count(self, response: schema.PromptResponse) -> None:
-        """Add what a turn has used."""
+        """Add what a turn says that it has used."""
         if (used := response.usage) is not None:
             self.usage.tokens_in += used.input_tokens + (used.cached_read_tokens or 0) + (used.cached_write_tokens or 0)
             self.usage.tokens_out += used.output_tokens + (used.thought_tokens or 0)
@@ -233,6 +238,10 @@ def described(call: Any) -> dict[str, Any]:
         if item.type == "diff"
     ]
     output = "\n".join(text for text in texts if text) or _output_of(call.raw_output)
+    if not diffs and call.kind == "edit" and isinstance(call.raw_input, dict):
+        path, text = call.raw_input.get("filePath"), call.raw_input.get("content")
+        if isinstance(path, str) and isinstance(text, str):  # the file is written whole
+            diffs = [{"path": path, "old": "", "new": cut(text)}]
     fields = {
         "title": call.title,
         "tool": call.kind,
@@ -256,31 +265,9 @@ def _output_of(raw: Any) -> str:
     return json.dumps(raw, ensure_ascii=False, default=str) if raw else ""
 
 
-def command_of(raw: Any) -> str:
-    """The command that a tool call is about to run, when it says so."""
-    if not isinstance(raw, dict):
-        return ""
-    command = raw.get("command") or raw.get("cmd") or ""
-    return " ".join(map(str, command)) if isinstance(command, list) else str(command)
-
-
 def text_of(content: Any) -> str:
     """The text of a content block; "" for others."""
     return str(content.text) if getattr(content, "type", "") == "text" else ""
-
-
-def choose(options: list[schema.PermissionOption], *, allow: bool) -> str:
-    """The option that allows, or rejects, just this once; "" when there is none."""
-    wanted = ("allow_once", "allow_always") if allow else ("reject_once", "reject_always")
-    found = {option.kind: option.option_id for option in reversed(options)}
-    return next((found[kind] for kind in wanted if kind in found), "")
-
-
-def outcome(option: str) -> schema.RequestPermissionResponse:
-    """The reply to a permission request; without an option it is cancelled."""
-    if not option:
-        return schema.RequestPermissionResponse(outcome=schema.DeniedOutcome(outcome="cancelled"))
-    return schema.RequestPermissionResponse(outcome=schema.AllowedOutcome(outcome="selected", option_id=option))
 
 
 class Listener:

@@ -8,8 +8,9 @@ from workers.runner.agents import prompts, verdict
 from workers.runner.agents.agent import Agent
 from workers.runner.agents.conversation import Conversation, Talk
 from workers.runner.agents.faults import Fault
+from workers.runner.agents.permission import Policy
 from workers.runner.agents.secrets import Redactor
-from workers.runner.agents.session import Policy, Session
+from workers.runner.agents.session import Session
 from workers.runner.agents.snapshot import Snapshots
 from workers.runner.agents.transcript import Transcript
 from workers.runner.executors.base import Context, Desk, Outcome, Reason, Result
@@ -88,7 +89,7 @@ class AgentWork:
             self.dismiss()
             agent = self.agents[self.key] = Agent(self.desk, self.profile)
             try:
-                await agent.start(self.data)
+                await agent.start(self.data, self.context.cwd)
             except BaseException:
                 self.dismiss()
                 raise
