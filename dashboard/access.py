@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from queue_app.models import WorkerQueue
-from specs.models import Project, Spec
-from workers.models import Attempt, Worker
+from specs.models import AgentProfile, Project, Spec
+from workers.models import Attempt, Question, Worker
 
 OPERATORS = "operator"
 User = AbstractBaseUser | AnonymousUser
@@ -83,6 +83,11 @@ def get_attempt(user: User, pk: int) -> Attempt:
     return get_object_or_404(Attempt.objects.select_related("chunk"), pk=pk)
 
 
+def get_question(user: User, pk: int) -> Question:
+    """The question to people, or Http404."""
+    return get_object_or_404(Question, pk=pk)
+
+
 def get_entry(user: User, pk: int) -> WorkerQueue:
     """The queue entry with its spec, or Http404 when it has been removed or started."""
     return get_object_or_404(WorkerQueue.objects.select_related("spec__project"), pk=pk)
@@ -96,3 +101,8 @@ def get_spec(user: User, pk: int) -> Spec:
 def get_project(user: User, pk: int) -> Project:
     """The project, or Http404."""
     return get_object_or_404(Project, pk=pk)
+
+
+def get_profile(user: User, pk: int) -> AgentProfile:
+    """The agent profile, or Http404."""
+    return get_object_or_404(AgentProfile, pk=pk)

@@ -14,13 +14,14 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from specs import executors, profiles
-        from specs.signals import spec_in_use
+        from specs.signals import profile_in_use, spec_in_use
 
         executors.set_source(executor_checks)
         profiles.set_path(path_of_chunks)
         spec_in_use.connect(active_worker_of, dispatch_uid="workers.active_worker_of")
+        profile_in_use.connect(active_worker_with, dispatch_uid="workers.active_worker_with")
         for signal in (post_save, post_delete):
-            for sender in ("specs.Project", "specs.Spec"):
+            for sender in ("specs.Project", "specs.Spec", "specs.AgentProfile"):
                 signal.connect(tell, sender=sender, dispatch_uid=f"workers.tell.{sender}")
 
 
@@ -46,8 +47,22 @@ def active_worker_of(sender: Any, spec: Any, **_: Any) -> str | None:
     return f"Worker {worker} runs it." if worker else None
 
 
+def active_worker_with(sender: Any, name: str, **_: Any) -> str | None:
+    """A sentence naming an active worker that still needs the agent profile, if there is one."""
+    from django.db.models import Q
+
+    from specs.executors import AGENT
+    from workers.models import WorkerChunk
+    from workers.states import ChunkOutcome
+
+    needs = Q(executor=AGENT, params__profile=name) | Q(review__agent__profile=name)
+    is_open = Q(outcome__in=(ChunkOutcome.PENDING, ChunkOutcome.RUNNING), worker__slot__isnull=False)
+    worker = WorkerChunk.objects.filter(needs, is_open).values_list("worker", flat=True).order_by("worker").first()
+    return f"Worker {worker} needs it." if worker else None
+
+
 def tell(instance: Any, signal: Any, **_: Any) -> None:
-    """A project or a spec was written or deleted: open pages hear of it with the commit."""
+    """A project, a spec or an agent profile was written or deleted: open pages hear of it with the commit."""
     from workers.models import emit, unit_of_work
     from workers.states import EventKind
 

@@ -13,7 +13,7 @@ from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from dashboard.live.topics import Region
-from dashboard.pages import fragments, spec_fragments
+from dashboard.pages import fragments, profile_fragments, spec_fragments
 from dashboard.pages.cards import LINGER
 from dashboard.pages.fragments import Fragment
 from queue_app.models import WorkerQueue
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 STATUS_SECONDS = 10.0  # load and memory of the nodes change without an event
 QUEUE_SECONDS = 60.0  # the estimates of waiting entries drift
+PROFILE_SECONDS = 30.0  # agents are installed, and sessions begin and end, without an event
 TIMELINE_SECONDS = 5.0  # the bar of a silent chunk grows
 MOMENT = 0.05  # added to a moment, so that it has passed when it is looked at
 
@@ -60,6 +61,8 @@ SHARED: dict[str, Callable[[], Fragment]] = {
     "finished": fragments.finished,
     "newest": spec_fragments.newest_finished,
     "project_list": spec_fragments.project_list,
+    "profile_list": profile_fragments.profile_list,
+    "profile_usage": profile_fragments.profile_usage,
 }
 FILTERED: dict[str, Callable[[str], Fragment]] = {"spec_list": spec_fragments.spec_list}
 OF_A_WORKER: dict[str, Callable[[Worker], Fragment]] = {
@@ -140,6 +143,7 @@ def _until(moment: datetime) -> float:
 
 
 AGAIN_IN: dict[str, Callable[[Region], float | None]] = {
+    "profile_list": lambda region: PROFILE_SECONDS,
     "status": lambda region: STATUS_SECONDS,
     "active": _next_leave,
     "queue": _next_estimate,

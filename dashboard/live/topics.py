@@ -69,6 +69,7 @@ SHOWN = {
     "specs": Shown(("spec_list",), parts=("spec_row",), filtered=True),
     "spec": Shown(("spec_head", "spec_work"), numbered=True),
     "projects": Shown(("project_list",)),
+    "profiles": Shown(("profile_list", "profile_usage")),
     "history": Shown(("newest",)),
 }
 
@@ -88,11 +89,11 @@ OF_EACH_PAGE = {
     "spec_list": ("specs", "spec_list"),
 }
 
-_SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing")
+_SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing", "profile_list")
 _NODES = ("status", "capacity", "queue", "landing", "finished")
 _WORKER = ("head", "facts", "timeline")
 _SPEC = ("spec_row", "spec_head")
-_END = (*_SLOTS, "finished", "newest", *_WORKER, *_SPEC, "spec_work")
+_END = (*_SLOTS, "profile_usage", "finished", "newest", *_WORKER, *_SPEC, "spec_work")
 CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.QUEUE_UPDATED: ("status", "capacity", "queue", "landing", *_SPEC),
     EventKind.WORKER_STARTED: (*_SLOTS, *_WORKER, *_SPEC),

@@ -11,12 +11,12 @@ from dashboard import access
 from dashboard.pages import spec_fragments
 from dashboard.pages.page import explains_refusals, go, show
 from dashboard.pages.words import count
-from specs import editing, importing
+from specs import editing, importing, profiles
 from specs.errors import SpecInvalid
 from specs.models import Isolation, Project
 
 TEXTS = ("name", "directory", "default_branch", "setup_command", "teardown_command", "review_command")
-FIELDS = (*TEXTS, "isolation", "environment", "max_workers", "default_executor")
+FIELDS = (*TEXTS, "isolation", "environment", "max_workers", "default_executor", "default_profile")
 
 
 @access.looking()
@@ -62,7 +62,14 @@ def _form(request: HttpRequest, project: Project) -> HttpResponse:
         else:
             messages.success(request, f"Saved {saved.name}")
             return redirect("projects")
-    context = {"project": project, "values": values, "errors": dict(errors), "isolations": Isolation.choices}
+    context = {
+        "project": project,
+        "values": values,
+        "errors": dict(errors),
+        "isolations": Isolation.choices,
+        "profiles": profiles.known(),
+        "usual_profile": profiles.DEFAULT,
+    }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return show(request, "projects/edit.html", context, section="projects", status=status)
 

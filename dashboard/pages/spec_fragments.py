@@ -12,7 +12,9 @@ from dashboard.pages.choices import MOST_CHOICES, Choice, Filter, choices, choic
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.rows import landing
 from dashboard.pages.timelines import OUTCOME_LOOKS
-from specs.models import Project, Spec
+from specs import profiles
+from specs.executors import AGENT
+from specs.models import Chunk, Project, Spec
 from workers.models import Worker
 from workers.models.worker import IS_FINAL
 from workers.states import ChunkOutcome, Reason
@@ -73,11 +75,25 @@ def _choices(spec_ids: list[int]) -> list[Choice]:
 def _chunks(spec: Spec, last: Card | None) -> list[dict[str, Any]]:
     """The chunks with what each runs, and how it ended in the last run (matched by title)."""
     outcomes = {title: ChunkOutcome(outcome) for _, title, outcome in last.plan} if last else {}
-    rows = []
-    for chunk in spec.chunks.all():
-        params = {name: value for name, value in chunk.params.items() if name != "run"}
-        review = chunk.review.get("command") or spec.project.review_command
-        look = OUTCOME_LOOKS[outcomes.get(chunk.title, ChunkOutcome.PENDING)]
-        run = chunk.params.get("run", "")
-        rows.append({"chunk": chunk, "run": run, "params": params, "review": review, "look": look})
-    return rows
+    looks = {chunk: OUTCOME_LOOKS[outcomes.get(chunk.title, ChunkOutcome.PENDING)] for chunk in spec.chunks.all()}
+    return [{**_work(chunk, spec.project), "look": look} for chunk, look in looks.items()]
+
+
+def _work(chunk: Chunk, project: Project) -> dict[str, Any]:
+    """Who carries a chunk out, and who reviews it: a command, an agent (by its profile), or both."""
+    usual = project.default_profile or profiles.DEFAULT
+    params = {name: value for name, value in chunk.params.items() if name != "run"}
+    agent = (params.pop("profile", "") or usual) if chunk.executor == AGENT else ""
+    review = chunk.review.get("command", "") if chunk.review else project.review_command
+    reviewer = chunk.review.get("agent")
+    reviewing = (reviewer.get("profile") or usual) if reviewer else ""
+    return {
+        "chunk": chunk,
+        "run": chunk.params.get("run", ""),
+        "params": params,
+        "agent": agent,
+        "review": review,
+        "reviewing": reviewing,
+        "look_for": reviewer.get("instructions") if reviewer else "",
+        "reviewed_by": ", ".join(filter(None, (review, reviewing))) or ("" if agent else "exit 0"),
+    }

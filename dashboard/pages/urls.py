@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from dashboard.pages import attempts, changes, conversation, demo, history, projects, queue, sign_in, specs, workers
+from dashboard.pages import (
+    attempts,
+    changes,
+    conversation,
+    demo,
+    history,
+    profiles,
+    projects,
+    queue,
+    sign_in,
+    specs,
+    workers,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", workers.home, name="home"),
@@ -46,6 +58,9 @@ urlpatterns: list[URLPattern] = [
     path("projects/new", projects.new, name="project-new"),
     path("projects/import", projects.import_folder, name="project-import"),
     path("projects/<int:pk>", projects.edit, name="project"),
+    path("profiles", profiles.index, name="profiles"),
+    path("profiles/new", profiles.new, name="profile-new"),
+    path("profiles/<int:pk>", profiles.edit, name="profile"),
     path("history", history.index, name="history"),
     path("demo", demo.create, name="demo"),
 ]

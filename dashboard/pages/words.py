@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from workers.models import Worker
 from workers.states import AttemptStatus, Step, Wish, WorkerStatus
@@ -114,6 +115,21 @@ def size(count: int) -> str:
             return f"{value:.1f} {unit}" if unit != "B" and value < 9.95 else f"{value:.0f} {unit}"
         value /= 1000
     return ""
+
+
+def amount(number: int) -> str:
+    """`912`, `4.2k`, `184k`, `1.3M`: how many, where the exact number does not matter."""
+    value = float(number)
+    for unit in ("", "k", "M", "G"):
+        if value < 999.5 or unit == "G":
+            return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
+        value /= 1000
+    return ""
+
+
+def dollars(cost: Decimal) -> str:
+    """`$1.92`; below a cent with as many digits as it takes to see it."""
+    return f"${cost:,.2f}" if cost >= Decimal("0.01") or not cost else f"${cost:.4f}"
 
 
 PRIORITIES = (("Low", -10), ("Normal", 0), ("High", 10), ("Urgent", 20))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -128,6 +129,25 @@ def size(count: int) -> str:
 def binary_size(count: int) -> str:
     """`16 GiB`, as memory is sold."""
     return f"{count / 2**30:.0f} GiB"
+
+
+@register.filter
+def code_spans(text: str) -> SafeString:
+    """The text with what stands in `backquotes` as code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts))
+
+
+@register.filter
+def amount(number: int) -> str:
+    """`184k`."""
+    return words.amount(number)
+
+
+@register.filter
+def dollars(cost: Decimal) -> str:
+    """`$1.92`."""
+    return words.dollars(cost)
 
 
 @register.filter

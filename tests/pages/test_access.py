@@ -8,11 +8,11 @@ from django.urls import reverse
 from dashboard import signin
 from dashboard.pages.urls import urlpatterns
 
-LISTS = ("workers", "queue", "specs", "projects", "history")
-BRANCHED = ("worker-changes", "worker-patch")
+LISTS = ("workers", "queue", "specs", "projects", "profiles", "history")
+BRANCHED = ("worker-changes", "worker-changes-count", "worker-patch")
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
 LOOKING = ("home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
-PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project")
+PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")
 ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),
@@ -20,17 +20,18 @@ ACTIONS = {
         *("worker-merge", "worker-discard"),
         *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
-        *("project-new", "project", "project-import", "demo"),
+        *("project-new", "project", "project-import", "profile-new", "profile", "demo"),
     ),
-    "delete": ("worker-pause", "queue-entry", "spec", "project"),
+    "delete": ("worker-pause", "queue-entry", "spec", "project", "profile"),
 }
+NOBODYS = 4711  # a number that no row has
 OPEN_TO_ALL = ("sign-in", "sign-in-link", "sign-out")
 NUMBERED = {pattern.name for pattern in urlpatterns if "<int:pk>" in str(pattern.pattern)}
 EVERY_ACTION = [(method, name) for method, names in ACTIONS.items() for name in names]
 
 
 def path_of(name: str) -> str:
-    return reverse(name, args=[1]) if name in NUMBERED else reverse(name)
+    return reverse(name, args=[NOBODYS]) if name in NUMBERED else reverse(name)
 
 
 def test_every_address_is_covered_by_these_tests():
@@ -165,6 +166,6 @@ def test_a_viewer_reads_why_a_form_is_not_shown(viewer):
 
 
 @pytest.mark.parametrize("number", ["0", "9223372036854775808", "9" * 40])
-@pytest.mark.parametrize("path", ["/workers/{}", "/specs/{}", "/attempts/{}/log", "/projects/{}"])
+@pytest.mark.parametrize("path", ["/workers/{}", "/specs/{}", "/attempts/{}/log", "/projects/{}", "/profiles/{}"])
 def test_a_number_that_no_database_holds_is_not_found(operator, path, number):
     assert operator.get(path.format(number)).status_code == 404

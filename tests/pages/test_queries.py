@@ -39,7 +39,9 @@ def queries(call) -> int:
     return len(captured)
 
 
-@pytest.mark.parametrize("path", ["/workers", "/queue", "/specs", "/projects", "/history", "/specs/1", "/workers/1"])
+@pytest.mark.parametrize(
+    "path", ["/workers", "/queue", "/specs", "/projects", "/profiles", "/history", "/specs/1", "/workers/1"]
+)
 def test_a_page_with_more_asks_no_more(viewer, node, path):
     worker = grow(1)
     path = path.replace("/specs/1", f"/specs/{worker.spec_id}").replace("/workers/1", f"/workers/{worker.pk}")

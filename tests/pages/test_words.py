@@ -1,6 +1,7 @@
 """Durations, ages, sizes, priorities in words."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -71,3 +72,18 @@ def test_priorities(priority, word):
 
 def test_counts():
     assert [words.count(n, "spec") for n in (0, 1, 2)] == ["0 specs", "1 spec", "2 specs"]
+
+
+@pytest.mark.parametrize(
+    "number, text",
+    [(0, "0"), (912, "912"), (1000, "1.0k"), (4_230, "4.2k"), (9_960, "10k"), (184_499, "184k"), (999_600, "1.0M")],
+)
+def test_amounts(number, text):
+    assert words.amount(number) == text
+
+
+@pytest.mark.parametrize(
+    "cost, text", [("0", "$0.00"), ("0.0031", "$0.0031"), ("1.92", "$1.92"), ("1234.5", "$1,234.50")]
+)
+def test_dollars(cost, text):
+    assert words.dollars(Decimal(cost)) == text

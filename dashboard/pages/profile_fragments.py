@@ -1,0 +1,103 @@
+"""The regions of the page about agent profiles that change while somebody looks. See `fragments`."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from dashboard.pages.fragments import Fragment
+from dashboard.pages.words import Look
+from queue_app.sessions import in_use
+from specs import profiles
+from specs.agents import AgentProfile
+from specs.profiles import Detected
+from workers.models import Attempt
+
+USAGE_DAYS = 14
+INSTALLED = Look("Installed", "completed", "accent")
+MISSING = Look("Not installed", "attention", "warn")
+UNSET = Look("No command", "skipped", "mute")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A profile, whether this machine has its program, and how many workers use it."""
+
+    profile: AgentProfile
+    detected: Detected
+    used: int
+
+    @property
+    def look(self) -> Look:
+        return INSTALLED if self.detected.found else MISSING if self.profile.command else UNSET
+
+    @property
+    def is_full(self) -> bool:
+        limit = self.profile.max_sessions
+        return limit is not None and self.used >= limit
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is taken where neither chunk nor project names one."""
+        return self.profile.name == profiles.DEFAULT
+
+
+@dataclass
+class Used:
+    """What one profile used in one day, or several in several."""
+
+    name: str = ""
+    attempts: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: Decimal = Decimal(0)
+
+    def add(self, other: "Used") -> None:
+        self.attempts += other.attempts
+        self.tokens_in += other.tokens_in
+        self.tokens_out += other.tokens_out
+        self.cost += other.cost
+
+
+@dataclass
+class Usage:
+    """What was used by day, newest first, and altogether."""
+
+    days: dict[date, list[Used]] = field(default_factory=dict)
+    total: Used = field(default_factory=Used)
+
+
+def profile_list() -> Fragment:
+    """All profiles: how each starts its agent, what it may do, and whether it can be started here."""
+    used = in_use()
+    rows = [Row(profile, profiles.detect(profile), used[profile.name]) for profile in AgentProfile.objects.all()]
+    rows.sort(key=lambda row: (not row.is_usual, not row.detected.found, not row.profile.command, row.profile.name))
+    return Fragment("profile-list", "profiles/_list.html", {"rows": rows})
+
+
+def profile_usage() -> Fragment:
+    """Tokens and cost by profile and day."""
+    return Fragment("profile-usage", "profiles/_usage.html", {"usage": usage(timezone.now()), "span": USAGE_DAYS})
+
+
+def usage(now: datetime) -> Usage:
+    """What the attempts of the last days used, today included, counted on the day on which each began (UTC)."""
+    first = (now - timedelta(days=USAGE_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    sums: dict[str, Any] = {name: Sum(name) for name in ("tokens_in", "tokens_out", "cost")}
+    rows = (
+        Attempt.objects.filter(profile__gt="", started_at__gte=first)
+        .annotate(day=TruncDate("started_at"))
+        .values_list("day", "profile")
+        .annotate(attempts=Count("pk"), **sums)
+        .order_by("-day", "profile")
+    )
+    found = Usage()
+    for day, name, attempts, tokens_in, tokens_out, cost in rows:
+        used = Used(name, attempts, tokens_in, tokens_out, cost)
+        found.days.setdefault(day, []).append(used)
+        found.total.add(used)
+    return found
