@@ -183,7 +183,7 @@ class Agent:
         session.turns += 1
         retrying = Retrying(self, session, on_retry)
         patience = Patience(self.profile.silence, lambda: self._may_speak(session), retrying.look)
-        session.heard = patience.sign_of_life
+        session.heard = lambda: self._heard(patience, on_retry)
         prompt = self._connection.prompt(session_id=session.id, prompt=[acp.text_block(text)])
         try:
             response = await self._answer(prompt, patience, Reason.AGENT_SILENT, session)
@@ -194,6 +194,11 @@ class Agent:
             session.heard = lambda: None
             if self.opencode is not None and self.is_alive:
                 session.count_all(await self.opencode.tokens(session.id))
+
+    @staticmethod
+    def _heard(patience: Patience, on_retry: Callable[[Retry | None], bool]) -> None:
+        patience.sign_of_life()
+        on_retry(None)  # whatever it has waited for is over
 
     def _may_speak(self, session: Session) -> bool:
         """Whether anything could come from it now."""

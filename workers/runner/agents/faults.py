@@ -63,6 +63,7 @@ class Fault(Exception):
 def from_error(code: int, message: str, data: Any, now: datetime | None = None) -> Fault:
     """The fault that an error reply of an agent stands for."""
     said = " ".join(dict.fromkeys(text for text in (message, *_texts(data)) if text and text != "Internal error"))
+    said = said.removeprefix("Internal error: ")
     everything = f"{message} {json.dumps(data, default=str)}"
     reason = Reason.PROVIDER_ERROR
     if code == AUTH_REQUIRED:
@@ -93,4 +94,6 @@ def _texts(data: Any) -> Iterator[str]:
 
 def _cut(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    if len(text) > TEXT_LIMIT:
+        return text[: TEXT_LIMIT - 1] + "…"
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

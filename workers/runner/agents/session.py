@@ -238,6 +238,8 @@ def described(call: Any) -> dict[str, Any]:
         if item.type == "diff"
     ]
     output = "\n".join(text for text in texts if text) or _output_of(call.raw_output)
+    if code := _exit_code(call.raw_output):
+        output = f"{output.rstrip()}\nexit code {code}".lstrip()
     if not diffs and call.kind == "edit" and isinstance(call.raw_input, dict):
         path, text = call.raw_input.get("filePath"), call.raw_input.get("content")
         if isinstance(path, str) and isinstance(text, str):  # the file is written whole
@@ -263,6 +265,16 @@ def _output_of(raw: Any) -> str:
             if isinstance(raw.get(name), str):
                 return str(raw[name])
     return json.dumps(raw, ensure_ascii=False, default=str) if raw else ""
+
+
+def _exit_code(raw: Any) -> int:
+    """With which exit code a command ended, where the agent says so; 0 otherwise."""
+    places = [raw, raw.get("metadata")] if isinstance(raw, dict) else []
+    for place in places:
+        for name in ("exit", "exitCode", "exit_code"):
+            if isinstance(place, dict) and isinstance(place.get(name), int):
+                return int(place[name])
+    return 0
 
 
 def text_of(content: Any) -> str:
