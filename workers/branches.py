@@ -1,83 +1,47 @@
-"""What becomes of a worker's branch: what it changed, its merge into the base, or its removal. By git, on the node.
+"""What becomes of a worker's branch: its merge into the base, or its removal. By git, on the node.
 
-Every git command is bounded in time and runs outside of any transaction. A merge is made beside the project's own
-directory, from objects alone; only when it is whole does the base move, from the very commit that it was made on.
+A merge is made beside the project's own directory, from objects alone; only when it is whole does the base move, from
+the very commit that it was made on.
 """
 
 import fcntl
 import os
-import subprocess
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.git import GitFailed, git, run
 from workers.runner.worktree import IDENTITY, LOCK_NAME, LOCK_PAUSE
 
-GIT_SECONDS = 60.0
 LOCK_SECONDS = 120.0  # somebody else's fetch is the longest thing that holds it
-PATCH_BYTES = 1_000_000  # of one file's changes; more is told, not shown
-MOST_FILES = 2000
+# What people are told of a conflict, by git's own word for it.
+WHY = {
+    "content": "both changed the same lines",
+    "contents": "both changed the same lines",
+    "binary": "both changed it, and it is binary",
+    "add/add": "both added it",
+    "modify/delete": "one changed it, the other deleted it",
+    "rename/delete": "one renamed it, the other deleted it",
+    "rename/rename": "both renamed it",
+    "file/directory": "a file on one side is a directory on the other",
+    "distinct types": "it is of another type on each side",
+    "submodule": "both moved the submodule",
+}
+CONFLICT = re.compile(r"CONFLICT \(([^)]+)\)")
 
 
-class CannotLand(Exception):
-    """Why nothing was merged or removed, as a sentence. Nothing has changed."""
+class CannotLand(GitFailed):
+    """Why nothing was merged or removed, as a sentence; then nothing has changed.
 
+    `conflicts` are the files in which the branch and its base do not agree, each with what happened to it.
+    """
 
-@dataclass(frozen=True)
-class Change:
-    """One file that differs between two commits. Counts are None for a binary file."""
-
-    path: str
-    added: int | None
-    removed: int | None
-
-
-def git(directory: str | Path, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-    """What git says in that directory. Raises CannotLand with its complaint, or when it takes too long."""
-    return _run(directory, arguments, codes)[1]
-
-
-def _run(directory: str | Path, arguments: tuple[str, ...], codes: tuple[int, ...]) -> tuple[int, str]:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=directory, env=environment, capture_output=True, timeout=GIT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotLand(f"git {arguments[0]} took longer than {GIT_SECONDS:.0f} s.") from None
-    except OSError as error:
-        raise CannotLand(f"git cannot run in {directory}: {error.strerror}.") from error
-    if done.returncode not in codes:
-        raise CannotLand(_complaint(done.stderr.decode(errors="replace")) or f"git {arguments[0]} failed.")
-    return done.returncode, done.stdout.decode(errors="surrogateescape")
-
-
-def _complaint(text: str) -> str:
-    lines = [line.partition(": ")[2] for line in text.splitlines() if line.startswith(("fatal: ", "error: "))]
-    return " ".join(lines[:3])
-
-
-def changes(directory: str | Path, old: str, new: str) -> list[Change]:
-    """The files that differ between two commits, MOST_FILES at most. Raises CannotLand."""
-    fields = git(directory, "diff", "--numstat", "--no-renames", "-z", old, new).split("\0")
-    found = []
-    for field in fields[:MOST_FILES]:
-        if field:
-            added, removed, path = field.split("\t", 2)
-            found.append(Change(path, _count(added), _count(removed)))
-    return found
-
-
-def _count(text: str) -> int | None:
-    return None if text == "-" else int(text)
-
-
-def patch(directory: str | Path, old: str, new: str, path: str) -> str:
-    """The changes of one file as a unified diff; "" for one that is too large to show. Raises CannotLand."""
-    text = git(directory, "diff", "--no-color", "--no-ext-diff", "--no-renames", old, new, "--", f":(literal){path}")
-    return text if len(text) <= PATCH_BYTES else ""
+    def __init__(self, sentence: str, conflicts: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(sentence)
+        self.conflicts = conflicts
 
 
 @dataclass(frozen=True)
@@ -89,7 +53,10 @@ class Merged:
 
 
 def merge(repository: str | Path, branch: str, base: str, message: str) -> Merged:
-    """Merge a worker's branch into the base. Raises CannotLand: then the base and all files are as they were."""
+    """Merge a worker's branch into the base.
+
+    Raises CannotLand or another GitFailed; then the base and all files are as they were.
+    """
     with _lock(repository):
         base = base if _exists(repository, base) else git(repository, "symbolic-ref", "--short", "HEAD").strip()
         old = git(repository, "rev-parse", "--verify", f"refs/heads/{base}^{{commit}}").strip()
@@ -106,14 +73,32 @@ def _merged(repository: str | Path, old: str, tip: str, message: str) -> str:
         return tip
     if _is_ancestor(repository, tip, old):
         return old
-    code, output = _run(repository, ("merge-tree", "--write-tree", "--name-only", "--no-messages", old, tip), (0, 1))
-    tree, *conflicts = output.splitlines()
+    code, output = run(repository, "merge-tree", "--write-tree", "--name-only", "-z", old, tip, codes=(0, 1))
+    tree, _, rest = output.partition("\0")
     if code:
-        names = ", ".join(conflicts[:5]) + (f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else "")
-        raise CannotLand(f"The branch conflicts with its base in {names}.")
-    identity = () if _run(repository, ("config", "user.email"), (0, 1))[1].strip() else IDENTITY
+        found = _conflicts(rest)
+        raise CannotLand(
+            f"The branch conflicts with its base in {len(found)} {'file' if len(found) == 1 else 'files'}.", found
+        )
+    identity = () if run(repository, "config", "user.email", codes=(0, 1))[1].strip() else IDENTITY
     commit = git(repository, *identity, "commit-tree", tree, "-p", old, "-p", tip, "-m", message)
     return commit.strip()
+
+
+def _conflicts(output: str) -> list[tuple[str, str]]:
+    """The files that cannot be merged and what happened to each, from what git-merge-tree(1) says with -z."""
+    names, _, messages = output.partition("\0\0")
+    why: dict[str, str] = {}
+    fields = iter(messages.split("\0"))
+    for number in fields:
+        if not number.isdecimal():
+            continue
+        paths = [next(fields) for _ in range(int(number))]
+        kind, sentence = next(fields), next(fields)
+        if found := CONFLICT.match(sentence) or CONFLICT.match(kind):
+            for path in paths:
+                why.setdefault(path, WHY.get(found[1], found[1]))
+    return [(name, why.get(name, "")) for name in names.split("\0")]
 
 
 def _move(repository: str | Path, base: str, old: str, new: str) -> None:
@@ -147,7 +132,7 @@ class Loss:
 
 
 def loss(repository: str | Path, workspace: str | Path, branch: str) -> Loss:
-    """What nobody could get back after `discard`. Raises CannotLand."""
+    """What nobody could get back after `discard`. Raises GitFailed."""
     others = ("--not", f"--exclude={branch}", "--branches", "--remotes", "--tags")
     commits = git(repository, "log", "--format=%h %s", f"refs/heads/{branch}", *others).splitlines()
     files: list[str] = []
@@ -157,7 +142,7 @@ def loss(repository: str | Path, workspace: str | Path, branch: str) -> Loss:
 
 
 def discard(repository: str | Path, workspace: str | Path, branch: str) -> None:
-    """Remove a worker's worktree and branch, whatever they hold. Raises CannotLand."""
+    """Remove a worker's worktree and branch, whatever they hold. Raises GitFailed."""
     with _lock(repository):
         if os.path.isdir(workspace):
             top = git(workspace, "rev-parse", "--show-toplevel").strip()
@@ -168,11 +153,11 @@ def discard(repository: str | Path, workspace: str | Path, branch: str) -> None:
 
 
 def _exists(repository: str | Path, branch: str) -> bool:
-    return _run(repository, ("show-ref", "--verify", "--quiet", f"refs/heads/{branch}"), (0, 1))[0] == 0
+    return run(repository, "show-ref", "--verify", "--quiet", f"refs/heads/{branch}", codes=(0, 1))[0] == 0
 
 
 def _is_ancestor(repository: str | Path, older: str, newer: str) -> bool:
-    return _run(repository, ("merge-base", "--is-ancestor", older, newer), (0, 1))[0] == 0
+    return run(repository, "merge-base", "--is-ancestor", older, newer, codes=(0, 1))[0] == 0
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import logging
 from django.db import DatabaseError
 
 from workers import branches
+from workers.git import GitFailed
 from workers.models import Landing, Node, retrying
 from workers.states import LandingKind
 
@@ -26,6 +27,8 @@ def carry_out(landing_id: int) -> None:
     try:
         landing.succeeded(_land(landing))
     except branches.CannotLand as error:
+        landing.failed(str(error), error.conflicts)
+    except GitFailed as error:
         landing.failed(str(error))
     except DatabaseError as error:
         logger.warning("Landing %s could not be recorded, and will be tried again: %s", landing_id, error)

@@ -69,6 +69,7 @@ OF_A_WORKER: dict[str, Callable[[Worker], Fragment]] = {
     "head": fragments.worker_head,
     "facts": fragments.worker_facts,
     "timeline": fragments.worker_timeline,
+    "branch": fragments.worker_branch,
 }
 OF_A_SPEC: dict[str, Callable[[Spec], Fragment]] = {
     "spec_head": spec_fragments.spec_head,

@@ -1,105 +1,114 @@
 """What a worker has changed on its branch, and what shall become of that."""
 
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.vary import vary_on_headers
 
 from dashboard import access
 from dashboard.pages import fragments
+from dashboard.pages.changed import Listing, Row, Span, View, listing_of, spans_of, whole_of
 from dashboard.pages.page import done, explains_refusals, go, show
 from dashboard.pages.tabs import show_tab
-from workers import branches
-from workers.branches import CannotLand, Change
-from workers.models import Landing, Worker, WorkerChunk
+from workers import branches, diffs
+from workers.diffs import Totals
+from workers.git import GitFailed
+from workers.models import Landing, Worker
 from workers.states import LandingKind
 
-OPEN_AT_FIRST = 3  # files whose changes are shown without a click
-KINDS = {"+": "added", "-": "removed", "@": "hunk", "\\": "note"}
+NOTHING = Totals(0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Changes:
-    """The files that a worker, or one of its chunks, has changed; or why they cannot be listed."""
+class Found:
+    """What `workers/_changes.html` draws: lists of files, or why there are none."""
 
-    worker: Worker
-    old: str
-    new: str
-    chunk: WorkerChunk | None = None
-
-    @cached_property
-    def files(self) -> list[Change]:
-        return branches.changes(self.worker.project.directory, self.old, self.new) if self.old != self.new else []
-
-    @cached_property
-    def error(self) -> str:
-        """Why git cannot say; "" when it can."""
-        try:
-            _ = self.files
-        except CannotLand as error:
-            return str(error)
-        return ""
-
-    @property
-    def added(self) -> int:
-        return sum(file.added or 0 for file in self.files)
-
-    @property
-    def removed(self) -> int:
-        return sum(file.removed or 0 for file in self.files)
-
-    @property
-    def rows(self) -> list[tuple[Change, str, bool]]:
-        """(file, address of its changes, whether they are shown at once)."""
-        base = reverse("worker-patch", args=[self.worker.pk])
-        ends = {"old": self.old, "new": self.new}
-        return [
-            (file, f"{base}?{urlencode({**ends, 'path': file.path}, errors='surrogateescape')}", at < OPEN_AT_FIRST)
-            for at, file in enumerate(self.files)
-        ]
-
-
-def steps(worker: Worker) -> list[tuple[WorkerChunk, str, str]]:
-    """(chunk, where the branch stood before, where after) of every chunk that has passed."""
-    passed = [chunk for chunk in worker.chunks.order_by("ordinal") if chunk.commit]
-    ends = [worker.base_commit, *(chunk.commit for chunk in passed)]
-    return [(chunk, old, new) for chunk, (old, new) in zip(passed, pairwise(ends), strict=True)]
+    view: View
+    spans: list[Span]
+    whole: Span
+    listings: list[Listing]
+    totals: Totals = NOTHING
+    error: str = ""
 
 
 @access.looking()
+@vary_on_headers("HX-Request")
 def index(request: HttpRequest, pk: int) -> HttpResponse:
-    """The changes of the whole worker, or of one chunk (`?chunk=3`)."""
+    """The files that the whole worker has changed, or each chunk, or one (`?chunk=3`); htmx gets the list alone."""
     worker = access.get_worker(request.user, pk)
-    done_steps = steps(worker) if worker.branch else []
-    wanted = request.GET.get("chunk", "")
-    chosen = next((step for step in done_steps if str(step[0].ordinal) == wanted), None)
-    last = done_steps[-1][2] if done_steps else worker.base_commit
-    changes = Changes(worker, chosen[1], chosen[2], chosen[0]) if chosen else Changes(worker, worker.base_commit, last)
-    return show_tab(request, worker, "changes", "workers/changes.html", {"changes": changes, "steps": done_steps})
+    names = {field.name for field in fields(View)} - {"worker"}
+    view = View(worker, **{name: request.GET.get(name, "") for name in names})
+    context = {"worker": worker, "found": _find(view)}
+    if request.headers.get("HX-Request"):
+        return render(request, "workers/_changes.html", context)
+    return show_tab(request, worker, "changes", "workers/changes.html", context)
+
+
+def _find(view: View) -> Found:
+    spans = spans_of(view.worker) if view.worker.branch else []
+    whole = whole_of(view.worker, spans)
+    chosen = [span for span in spans if span.chunk and view.by == "chunk" and not view.chunk]
+    if view.chunk:
+        chosen = [span for span in spans if span.chunk and str(span.chunk.ordinal) == view.chunk]
+    try:
+        if not view.is_whole:
+            listings = [listing_of(span, view, {}) for span in chosen]
+            return Found(view, spans, whole, listings, chosen[0].totals if view.chunk and chosen else whole.totals)
+        touched = diffs.touched(whole.directory, whole.old, [span.new for span in spans])
+        chunks = {path: [spans[at].chunk.ordinal for at in found] for path, found in touched.items()}
+        return Found(view, spans, whole, [listing_of(whole, view, chunks)], whole.totals)
+    except GitFailed as error:
+        return Found(view, spans, whole, [], error=str(error))
+
+
+@access.looking()
+def count(request: HttpRequest, pk: int) -> HttpResponse:
+    """How much the whole worker has changed, as its tab says it."""
+    worker = access.get_worker(request.user, pk)
+    whole = whole_of(worker, spans_of(worker))
+    try:
+        totals = whole.totals
+    except GitFailed:
+        return HttpResponse(status=204)  # the list of files says why
+    return render(request, "workers/_changes_count.html", {"fragment": {"span": whole, "totals": totals}})
 
 
 @access.looking()
 def patch(request: HttpRequest, pk: int) -> HttpResponse:
-    """The changes of one file, line by line."""
+    """The lines of one file that differ; with `raw` its patch, or that of all files, as a file to keep."""
     worker = _with_branch(request, pk)
-    known = {worker.base_commit, *worker.chunks.values_list("commit", flat=True)}
+    known = {worker.base_commit, *worker.chunks.values_list("commit", flat=True)} - {""}
     old, new, path = (request.GET.get(name, "") for name in ("old", "new", "path"))
-    if not {old, new} <= known - {""}:
+    if not {old, new} <= known:
         raise Http404
+    span = Span(worker, old, new)
     try:
-        text = branches.patch(worker.project.directory, old, new, path)
-    except CannotLand as error:
+        change = span.find(path)
+        if path and change is None:
+            raise Http404
+        if request.GET.get("raw"):
+            return _download(span, change)
+    except GitFailed as error:
         return render(request, "workers/_patch.html", {"error": str(error)})
-    lines = text.splitlines()
-    start = next((at for at, line in enumerate(lines) if line.startswith("@@")), None)
-    shown = lines[start:] if start is not None else [line for line in lines if line.startswith("Binary")]
-    rows = [(KINDS.get(line[:1], "same"), line) for line in shown]
-    return render(request, "workers/_patch.html", {"rows": rows, "is_too_long": not text})
+    if change is None:
+        raise Http404
+    row = Row(span, change, View(worker, layout=request.GET.get("layout", "")), {})
+    return render(request, "workers/_patch.html", {"shown": row.opened().shown})
+
+
+def _download(span: Span, change: diffs.Change | None) -> FileResponse:
+    with ExitStack() as until_it_is_written:
+        file = until_it_is_written.enter_context(tempfile.TemporaryFile())
+        diffs.write_patch(span.directory, file, span.old, span.new, change)
+        until_it_is_written.pop_all()  # the reply closes it
+    file.seek(0)
+    name = f"worker-{span.worker.pk}-{span.old[:10]}-{span.new[:10]}.patch"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/x-diff; charset=utf-8")
 
 
 @access.acting()
@@ -122,7 +131,7 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"worker": worker}
     try:
         context["loss"] = branches.loss(worker.project.directory, worker.workspace, worker.branch)
-    except CannotLand as error:
+    except GitFailed as error:
         context["error"] = str(error)
     return show(request, "workers/discard.html", context, section="workers")
 

@@ -180,6 +180,13 @@ def worker_facts(worker: Worker) -> Fragment:
     return Fragment(f"worker-{worker.pk}-facts", "workers/_facts.html", head_card(worker))
 
 
+def worker_branch(worker: Worker) -> Fragment:
+    """Where the branch of a worker stands: nothing to see, but a sign that there is more to ask git for."""
+    tip = worker.chunks.exclude(commit="").order_by("-ordinal").values_list("commit", flat=True).first()
+    context = {"worker": worker, "tip": tip or worker.base_commit}
+    return Fragment(f"worker-{worker.pk}-branch", "workers/_branch.html", context)
+
+
 def worker_timeline(worker: Worker) -> Fragment:
     """Chunks and attempts on one time axis."""
     context = timeline_of(worker)

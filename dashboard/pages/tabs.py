@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from dashboard.pages import fragments
+from dashboard.pages.changed import count_of
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.page import show
 from workers.models import Worker
@@ -48,7 +49,7 @@ def _has_agents(worker: Worker) -> bool:
 TABS = (
     Kind("log", "Log", "worker"),
     Kind("conversation", "Conversation", "worker-conversation", is_shown=_has_agents),
-    Kind("changes", "Changes", "worker-changes"),
+    Kind("changes", "Changes", "worker-changes", count=count_of),
 )
 
 
@@ -71,4 +72,6 @@ def show_tab(request: HttpRequest, worker: Worker, name: str, template: str, con
     """The worker's page with one of its tabs open. `template` extends `workers/tabbed.html`."""
     head, facts, timeline = fragments.worker_regions(worker)
     frame = {"worker": worker, "head": head, "facts": facts, "timeline": timeline, "tabs": tabs_of(worker, name)}
+    frame["attention"] = fragments.worker_attention(worker)
+    frame["branch"] = fragments.worker_branch(worker)
     return show(request, template, {**frame, **context}, section="workers", topic=f"worker:{worker.pk}")

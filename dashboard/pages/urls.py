@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern] = [
     path("workers/<int:pk>/retry", workers.retry, name="worker-retry"),
     path("workers/<int:pk>/conversation", conversation.index, name="worker-conversation"),
     path("workers/<int:pk>/changes", changes.index, name="worker-changes"),
+    path("workers/<int:pk>/changes/count", changes.count, name="worker-changes-count"),
     path("workers/<int:pk>/changes/patch", changes.patch, name="worker-patch"),
     path("workers/<int:pk>/merge", changes.merge, name="worker-merge"),
     path("workers/<int:pk>/discard", changes.discard, name="worker-discard"),

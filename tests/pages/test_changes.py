@@ -1,8 +1,11 @@
 """What a worker has changed, file by file, and the buttons that merge or discard it."""
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
 from tests.support import make
@@ -35,6 +38,19 @@ def worker(source: Path, node: object) -> Worker:
     return claimed
 
 
+FILE = re.compile(r'<span class="diff-path mono" title="([^"]*)"')
+BYS = re.compile(r'<span class="push mono diff-by">([^<]*)</span>')
+
+
+def files(text: str) -> list[str]:
+    return FILE.findall(text)
+
+
+def lines(client: Client, worker: Worker, path: str, **query: str) -> HttpResponse:
+    ends = {"old": worker.base_commit, "new": worker.chunks.get(ordinal=1).commit}
+    return client.get(f"/workers/{worker.pk}/changes/patch", {**ends, "path": path, **query})
+
+
 def page(client: Client, worker: Worker, **query: object) -> str:
     reply = client.get(f"/workers/{worker.pk}/changes", query)
     assert reply.status_code == 200
@@ -43,24 +59,98 @@ def page(client: Client, worker: Worker, **query: object) -> str:
 
 def test_the_files_of_the_whole_worker_are_listed(viewer: Client, worker: Worker) -> None:
     text = page(viewer, worker)
-    assert "Whole worker" in text
-    assert "2 files" in text
-    assert "a.txt" in text
-    assert "b.txt" in text
-    assert '<span class="diff-plus">+2</span> <span class="diff-minus">-1</span>' in text
+    assert files(text) == ["a.txt", "b.txt"]
+    assert '2 files <span class="diff-plus">+2</span> <span class="diff-minus">-1</span>' in text
+    assert BYS.findall(text) == ["chunks 1, 2", "chunk 1"]
+    assert 'aria-current="true">Whole worker</a>' in text
+
+
+def test_each_chunk_has_its_own_files(viewer: Client, worker: Worker) -> None:
+    text = page(viewer, worker, by="chunk")
+    assert files(text) == ["a.txt", "b.txt", "a.txt"]
+    assert len(re.findall('<h3 class="diff-chunk"', text)) == 2
+    assert len(set(re.findall('<details class="diff-file" id="([^"]+)"', text))) == 3
+    assert 'aria-current="true">Per chunk</a>' in text
 
 
 def test_the_files_of_one_chunk_are_listed(viewer: Client, worker: Worker) -> None:
     text = page(viewer, worker, chunk=2)
-    assert "Chunk 2: Chunk 2" in text
-    assert "1 file" in text
-    assert "b.txt" not in text
+    assert files(text) == ["a.txt"]
+    assert '1 file <span class="diff-plus">+1</span> <span class="diff-minus">-1</span>' in text
+    assert f'href="/workers/{worker.pk}/changes?by=chunk">All chunks</a>' in text
+    assert "Chunk 3 has not passed." in page(viewer, worker, chunk=3)
 
 
-def test_the_changes_of_a_file_are_shown_as_text(viewer: Client, worker: Worker) -> None:
-    ends = {"old": worker.base_commit, "new": worker.chunks.get(ordinal=1).commit}
-    reply = viewer.get(f"/workers/{worker.pk}/changes/patch", {**ends, "path": "b.txt"})
-    assert '<p class="diff-line diff-added">+&lt;b&gt;bold&lt;/b&gt;</p>' in reply.content.decode()
+def test_the_lines_of_the_first_files_are_there_without_a_script(viewer: Client, worker: Worker) -> None:
+    text = page(viewer, worker)
+    removed = (
+        '<tr class="diff-removed"><td class="n">1</td><td class="n"></td><td class="s">-</td><td class="t">one</td>'
+    )
+    added = '<tr class="diff-added"><td class="n"></td><td class="n">1</td><td class="s">+</td><td class="t">three</td>'
+    assert removed in text
+    assert added in text
+    assert '<td class="t">&lt;b&gt;bold&lt;/b&gt;</td>' in text
+
+
+def test_before_and_after_stand_side_by_side(viewer: Client, worker: Worker) -> None:
+    text = page(viewer, worker, layout="split")
+    one, three = (
+        '<td class="n">1</td><td class="t diff-removed">one</td>',
+        '<td class="n">1</td><td class="t diff-added">three</td>',
+    )
+    assert f"<tr>{one}{three}</tr>" in text
+
+
+def test_files_are_found_by_a_part_of_their_path(viewer: Client, worker: Worker) -> None:
+    assert files(page(viewer, worker, q="B.T")) == ["b.txt"]
+    assert "No changed file has “&lt;i&gt;” in its path." in page(viewer, worker, q="<i>")
+
+
+def test_a_file_that_is_asked_for_is_open(viewer: Client, worker: Worker) -> None:
+    text = page(viewer, worker, file="b.txt")
+    assert re.findall('<details class="diff-file" id="[^"]+"( open)?', text) == ["", " open"]
+    link = re.search('<a class="link" href="([^"]+)">Show its lines</a>', text)
+    assert link is not None
+    assert "one</td>" in viewer.get(unescape(link[1])).content.decode()
+
+
+def test_htmx_gets_the_list_alone(viewer: Client, worker: Worker) -> None:
+    reply = viewer.get(f"/workers/{worker.pk}/changes", headers={"HX-Request": "true"})
+    assert reply.content.decode().strip().startswith('<div class="tab-body" id="changes"')
+    assert "HX-Request" in reply["Vary"]
+
+
+def test_the_lines_of_a_file_are_shown_as_text(viewer: Client, worker: Worker) -> None:
+    text = lines(viewer, worker, "b.txt").content.decode()
+    assert '<td class="n">1</td><td class="s">+</td><td class="t">&lt;b&gt;bold&lt;/b&gt;</td>' in text
+    assert 'class="diff-table diff-split"' in lines(viewer, worker, "b.txt", layout="split").content.decode()
+    assert lines(viewer, worker, "nowhere.txt").status_code == 404
+    assert lines(viewer, worker, "").status_code == 404
+
+
+@pytest.mark.parametrize(("path", "names"), [("a.txt", {"a.txt"}), ("", {"a.txt", "b.txt"})])
+def test_a_patch_can_be_kept(viewer: Client, worker: Worker, path: str, names: set[str]) -> None:
+    reply = lines(viewer, worker, path, raw="1")
+    assert "attachment" in reply["Content-Disposition"]
+    patch = b"".join(reply.streaming_content).decode()
+    assert set(re.findall(r"^diff --git a/(\S+) b/", patch, re.MULTILINE)) == names
+
+
+def test_the_tab_says_how_much_was_changed(viewer: Client, worker: Worker) -> None:
+    url = f"/workers/{worker.pk}"
+    assert f'id="worker-{worker.pk}-count" data-changes-count data-tip="">' in viewer.get(url).content.decode()
+    tip = worker.chunks.get(ordinal=2).commit
+    count = viewer.get(f"{url}/changes/count").content.decode().strip()
+    assert f'data-tip="{tip}"' in count
+    assert '<span class="diff-plus">+2</span> <span class="diff-minus">-1</span>' in count
+    assert count in viewer.get(url).content.decode()  # from then on
+
+
+def test_a_page_other_than_the_changes_never_asks_git(
+    viewer: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.git._started", lambda *arguments: pytest.fail("git was asked"))
+    assert viewer.get(f"/workers/{worker.pk}").status_code == 200
 
 
 @pytest.mark.parametrize(("old", "new"), [("HEAD", "main"), ("--output=/tmp/x", "main"), ("", "")])
@@ -72,11 +162,21 @@ def test_only_commits_of_the_worker_are_compared(viewer: Client, worker: Worker,
 def test_a_repository_that_is_gone_is_told(viewer: Client, worker: Worker, source: Path) -> None:
     source.rename(source.with_name("elsewhere"))
     assert "git cannot run in" in page(viewer, worker)
+    assert viewer.get(f"/workers/{worker.pk}/changes/count").status_code == 204
+    assert "git cannot run in" in lines(viewer, worker, "a.txt").content.decode()
 
 
 def test_a_worker_without_a_branch_says_so(viewer: Client, running: Worker) -> None:
     assert "has no branch of its own" in page(viewer, running)
     assert viewer.get(f"/workers/{running.pk}/changes/patch").status_code == 404
+    assert viewer.get(f"/workers/{running.pk}/changes/count").status_code == 200
+
+
+def test_a_worker_whose_chunks_have_not_passed_says_so(viewer: Client, worker: Worker) -> None:
+    worker.chunks.update(commit="", outcome="failed")
+    assert "No chunk has passed" in page(viewer, worker)
+    Worker.objects.filter(pk=worker.pk).update(status=WorkerStatus.RUNNING, slot=9, completed_at=None)
+    assert "Nothing has been committed yet" in page(viewer, worker)
 
 
 def test_an_operator_asks_for_a_merge_and_the_page_says_so(operator: Client, worker: Worker) -> None:
@@ -106,10 +206,13 @@ def test_a_viewer_may_not_ask(viewer: Client, worker: Worker) -> None:
 
 
 def test_what_did_not_work_is_told_and_can_be_tried_again(operator: Client, worker: Worker) -> None:
-    Landing.ask(worker, "merge", "mira").failed("The branch conflicts with its base in a.txt.")
+    conflicts = [("a.txt", "both added it"), ("odd\n\t<name>", "")]
+    Landing.ask(worker, "merge", "mira").failed("The branch conflicts with its base in 2 files.", conflicts)
     text = operator.get(f"/workers/{worker.pk}").content.decode()
     assert "Could not merge." in text
-    assert "conflicts with its base in a.txt." in text
+    assert "conflicts with its base in 2 files." in text
+    assert f'href="/workers/{worker.pk}/changes?file=a.txt">a.txt</a> <span class="soft">both added it</span>' in text
+    assert ">odd⏎⇥&lt;name&gt;</a>" in text
     assert f'id="merge-{worker.pk}"' in text
 
 

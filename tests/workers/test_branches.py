@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.repository import commit, git, repository
 from workers import branches
-from workers.branches import CannotLand, Change
+from workers.branches import CannotLand
+from workers.git import GitFailed
 
 BRANCH = "spec/job-1"
 
@@ -25,26 +26,6 @@ def workspace(source: Path, tmp_path: Path) -> Path:
 
 def merge(source: Path) -> branches.Merged:
     return branches.merge(source, BRANCH, "main", "Merge the work of worker 1")
-
-
-def test_what_changed_is_listed_with_counts(source: Path, workspace: Path) -> None:
-    old = git(source, "rev-parse", "HEAD")
-    (workspace / "odd \t name\n.bin").write_bytes(bytes(range(256)))
-    git(workspace, "add", "--all")
-    new = commit(workspace, a="one\ntwo\n", b="b\n")
-    assert branches.changes(workspace, old, new) == [
-        Change("a.txt", 1, 0),
-        Change("b.txt", 1, 0),
-        Change("odd \t name\n.bin", None, None),
-    ]
-    assert "+two" in branches.patch(workspace, old, new, "a.txt")
-    assert "Binary files" in branches.patch(workspace, old, new, "odd \t name\n.bin")
-
-
-def test_changes_too_large_to_show_are_not_shown(source: Path, workspace: Path) -> None:
-    old = git(source, "rev-parse", "HEAD")
-    new = commit(workspace, a="x" * branches.PATCH_BYTES)
-    assert branches.patch(workspace, old, new, "a.txt") == ""
 
 
 def test_a_base_that_stood_still_moves_forward_with_its_files(source: Path, workspace: Path) -> None:
@@ -85,10 +66,33 @@ def test_a_conflict_names_the_files_and_changes_nothing(source: Path, workspace:
     commit(workspace, a="two\n")
     commit(source, a="three\n")
     before = state(source)
-    with pytest.raises(CannotLand, match=r"^The branch conflicts with its base in a\.txt\.$"):
+    with pytest.raises(CannotLand, match=r"^The branch conflicts with its base in 1 file\.$") as refused:
         merge(source)
+    assert refused.value.conflicts == [("a.txt", "both changed the same lines")]
     assert state(source) == before
     assert not (source / ".git" / "MERGE_HEAD").exists()
+
+
+def test_every_sort_of_conflict_is_told_by_file(source: Path, workspace: Path) -> None:
+    commit(source, gone="1\n", moved="2\n" * 9)
+    git(workspace, "merge", "--quiet", "main")
+    for place, text in ((source, "theirs"), (workspace, "ours")):
+        (place / "odd ü\t.bin").write_bytes(b"\0" + text.encode())
+        (place / "new.txt").write_text(text)
+        git(place, "add", "--all")
+    git(source, "mv", "moved.txt", "renamed.txt")
+    git(source, "rm", "--quiet", "gone.txt")
+    git(workspace, "rm", "--quiet", "moved.txt")
+    commit(source, a="theirs\n")
+    commit(workspace, gone="more\n")
+    with pytest.raises(CannotLand, match="in 4 files") as refused:
+        merge(source)
+    assert sorted(refused.value.conflicts) == [
+        ("gone.txt", "one changed it, the other deleted it"),
+        ("new.txt", "both added it"),
+        ("odd ü\t.bin", "both changed it, and it is binary"),
+        ("renamed.txt", "one renamed it, the other deleted it"),
+    ]
 
 
 def test_uncommitted_changes_in_the_project_are_not_touched(source: Path, workspace: Path) -> None:
@@ -104,7 +108,7 @@ def test_a_file_in_the_way_is_not_overwritten(source: Path, workspace: Path) -> 
     commit(workspace, b="work\n")
     (source / "b.txt").write_text("mine\n")
     before = state(source)
-    with pytest.raises(CannotLand, match="would be overwritten"):
+    with pytest.raises(GitFailed, match="would be overwritten"):
         merge(source)
     assert state(source) == before
     assert (source / "b.txt").read_text() == "mine\n"
@@ -133,7 +137,7 @@ def test_a_discarded_branch_leaves_nothing_but_what_others_hold(source: Path, wo
 @pytest.mark.parametrize("place", ["gone", "plain"])
 def test_a_repository_that_is_none_is_told(tmp_path: Path, place: str) -> None:
     (tmp_path / "plain").mkdir()
-    with pytest.raises(CannotLand):
+    with pytest.raises(GitFailed):
         branches.merge(tmp_path / place, BRANCH, "main", "Merge")
 
 

@@ -44,7 +44,9 @@ def test_a_merge_moves_the_base_and_says_so(worker: Worker, source: Path) -> Non
 
 def test_a_merge_that_conflicts_can_be_asked_for_again(worker: Worker, source: Path) -> None:
     mine = commit(source, a="three\n")
-    assert asked(worker).error == "The branch conflicts with its base in a.txt."
+    landing = asked(worker)
+    assert landing.complaint == "The branch conflicts with its base in 1 file."
+    assert landing.conflicts == [("a.txt", "both changed the same lines")]
     assert git(source, "rev-parse", "main") == mine
     git(source, "reset", "--quiet", "--hard", "HEAD~1")
     assert asked(worker).error == ""

@@ -1,5 +1,6 @@
 """What a person wants to become of a worker's branch, and what became of it."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from django.db import models
@@ -14,6 +15,7 @@ from workers.models.worker import Worker
 from workers.states import EventKind, LandingKind
 
 PENDING = Q(done_at=None)
+VISIBLE = str.maketrans({"\n": "⏎", "\t": "⇥"})  # in a path, where lines and columns have a meaning
 
 
 class Landing(models.Model):
@@ -25,7 +27,7 @@ class Landing(models.Model):
     asked_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True)
     commit = models.CharField(max_length=64, blank=True)  # where the base stands after a merge
-    error = CleanTextField(blank=True)  # why nothing was merged or discarded
+    error = CleanTextField(blank=True)  # why nothing was merged or discarded; below it, a line for each conflict
 
     class Meta:
         ordering = ("-pk",)
@@ -61,9 +63,20 @@ class Landing(models.Model):
         self._end(commit=commit, error="")
 
     @unit_of_work
-    def failed(self, error: str) -> None:
-        """Record why it has not, and that everything is as it was."""
-        self._end(commit="", error=error)
+    def failed(self, error: str, conflicts: Sequence[tuple[str, str]] = ()) -> None:
+        """Record why it has not, with the files that were in the way, and that everything is as it was."""
+        lines = ["\t".join(part.translate(VISIBLE) for part in conflict) for conflict in conflicts]
+        self._end(commit="", error="\n".join([error, *lines]))
+
+    @property
+    def complaint(self) -> str:
+        """Why it has failed, in a sentence."""
+        return self.error.partition("\n")[0]
+
+    @property
+    def conflicts(self) -> list[tuple[str, str]]:
+        """The files that could not be merged, each with what happened to it."""
+        return [(path, what) for path, _, what in (line.partition("\t") for line in self.error.split("\n")[1:])]
 
     def _end(self, *, commit: str, error: str) -> None:
         facts = {"done_at": timezone.now(), "commit": commit, "error": error}
