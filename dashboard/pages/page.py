@@ -19,7 +19,7 @@ from queue_app.errors import BadValue
 from specs.errors import SpecsError
 from workers.errors import WorkerError
 
-SECTIONS = (("specs", "Specs"), ("projects", "Projects"), ("profiles", "Agents"), ("history", "History"))
+SECTIONS = (("specs", "Specs"), ("projects", "Projects"), ("profiles", "Profiles"), ("history", "History"))
 
 
 def show(

@@ -6,6 +6,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from dashboard.live.drawing import draw
+from dashboard.live.outbox import Change
+from dashboard.live.topics import Region, changed, parse
 from dashboard.pages import profile_fragments
 from queue_app import dispatch
 from specs import profiles
@@ -13,6 +16,7 @@ from specs.agents import AgentProfile
 from specs.models import Project
 from tests.support import make
 from workers.models import Attempt, Event
+from workers.states import EventKind
 
 FORM = {
     "name": "mine",
@@ -281,3 +285,12 @@ def test_a_specs_page_says_which_agents_work_and_review(viewer):
     assert 'title="pytest -q, claude"' in page
     assert "Look for races." in page
     assert "Review by the agent codex" in page
+
+
+@pytest.mark.parametrize("kind", [EventKind.SETTINGS_CHANGED, EventKind.WORKER_STARTED, EventKind.WORKER_STOPPED])
+def test_an_open_page_is_drawn_again_when_profiles_or_workers_change(node, kind):
+    regions = changed(Change(kind, 1, {}), parse("profiles"))
+    assert Region("profile_list") in regions
+    drawn = draw(regions)[Region("profile_list")]
+    assert 'id="profile-list"' in drawn.html
+    assert drawn.again_in is not None
