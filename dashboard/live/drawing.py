@@ -69,6 +69,8 @@ OF_A_WORKER: dict[str, Callable[[Worker], Fragment]] = {
     "head": fragments.worker_head,
     "facts": fragments.worker_facts,
     "timeline": fragments.worker_timeline,
+    "attention": fragments.worker_attention,
+    "words": fragments.worker_words,
     "branch": fragments.worker_branch,
 }
 OF_A_SPEC: dict[str, Callable[[Spec], Fragment]] = {

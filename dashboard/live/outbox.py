@@ -27,8 +27,9 @@ class Change:
 
     @property
     def only_output(self) -> bool:
-        """Whether nothing happened but that a worker wrote something."""
-        return self.kind == EventKind.WORKER_PROGRESS and "log_bytes" in self.data
+        """Whether nothing happened but that a worker, or its agent, wrote something."""
+        wrote = "log_bytes" in self.data or "transcript_bytes" in self.data
+        return self.kind == EventKind.WORKER_PROGRESS and wrote
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ EVERYWHERE = Topic("everywhere")
 SHOWN = {
     "everywhere": Shown(("nav", "status")),
     "workers": Shown(("meter", "controls", "capacity", "active", "queue", "finished"), parts=("card",)),
-    "worker": Shown(("head", "facts", "timeline", "branch"), numbered=True),
+    "worker": Shown(("head", "facts", "attention", "words", "timeline", "branch"), numbered=True),
     "specs": Shown(("spec_list",), parts=("spec_row",), filtered=True),
     "spec": Shown(("spec_head", "spec_work"), numbered=True),
     "projects": Shown(("project_list",)),
@@ -77,7 +77,7 @@ SHOWN = {
 INSIDE = {"card": "active", "spec_row": "spec_list"}
 
 # Whose the regions are that are not everybody's.
-OF_A_WORKER = {"card", "head", "facts", "timeline", "branch"}
+OF_A_WORKER = {"card", "head", "facts", "attention", "words", "timeline", "branch"}
 OF_A_SPEC = {"spec_row", "spec_head", "spec_work"}
 
 # What changes on all pages of a topic at once: where specs would land, the settings of their projects, the list,
@@ -91,7 +91,7 @@ OF_EACH_PAGE = {
 
 _SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing", "profile_list")
 _NODES = ("status", "capacity", "queue", "landing", "finished")
-_WORKER = ("head", "facts", "timeline", "branch")
+_WORKER = ("head", "facts", "attention", "words", "timeline", "branch")
 _SPEC = ("spec_row", "spec_head")
 _END = (*_SLOTS, "profile_usage", "finished", "newest", *_WORKER, *_SPEC, "spec_work")
 CHANGES: dict[str, tuple[str, ...]] = {

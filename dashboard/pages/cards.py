@@ -2,12 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.utils import timezone
 
 from dashboard.pages import words
+from dashboard.pages.questions import Ask, open_questions
 from workers.models import Landing, Worker, WorkerChunk
 from workers.models.landing import refusal
 from workers.models.worker import IS_ACTIVE
@@ -23,6 +24,7 @@ class Card:
 
     worker: Worker
     plan: Plan
+    ask: Ask | None = field(default=None, kw_only=True)  # what it waits for a person with
 
     @property
     def look(self) -> words.Look:
@@ -73,7 +75,9 @@ class Card:
             return "workers/_strip_error.html"
         if self.worker.is_active and self.worker.attention:
             return "workers/_strip_attention.html"
-        return "workers/_strip_busy.html" if self.transition else "workers/_strip_line.html"
+        if self.transition:
+            return "workers/_strip_busy.html"
+        return "workers/_strip_waits.html" if self.worker.waits_for else "workers/_strip_line.html"
 
     @property
     def busy_text(self) -> str:
@@ -95,13 +99,15 @@ class Card:
         """`Chunk 3/5:` or `Next chunk 1/6:`."""
         if self.chunk is None:
             return ""
-        word = "Next chunk" if self.worker.is_active and self.chunk[2] == ChunkOutcome.PENDING else "Chunk"
+        to_come = self.worker.is_active and self.chunk[2] == ChunkOutcome.PENDING
+        word = "Next chunk" if to_come and not (self.ask and self.ask.stuck_at) else "Chunk"
         return f"{word} {self.chunk[0]}/{self.worker.total}:"
 
     @property
     def segments(self) -> list[str]:
         """The kind of each progress segment."""
-        return [self._segment(outcome) for _, _, outcome in self.plan]
+        stuck = self.ask.stuck_at if self.ask else 0
+        return ["waiting" if ordinal == stuck else self._segment(outcome) for ordinal, _, outcome in self.plan]
 
     def _segment(self, outcome: str) -> str:
         if outcome != ChunkOutcome.RUNNING:
@@ -139,13 +145,14 @@ class Card:
 
 
 def cards_of(workers: Iterable[Worker]) -> list[Card]:
-    """The cards of several workers: one query for all their plans."""
+    """The cards of several workers: one query for all their plans, one more when any waits for a person."""
     workers = list(workers)
     plans: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     rows = WorkerChunk.objects.filter(worker__in=[worker.pk for worker in workers]).order_by("worker", "ordinal")
     for pk, ordinal, title, outcome in rows.values_list("worker", "ordinal", "title", "outcome"):
         plans[pk].append((ordinal, title, outcome))
-    return [Card(worker, plans[worker.pk]) for worker in workers]
+    asks = open_questions(worker.pk for worker in workers if worker.attention)
+    return [Card(worker, plans[worker.pk], ask=next(iter(asks.get(worker.pk, ())), None)) for worker in workers]
 
 
 @dataclass(frozen=True)

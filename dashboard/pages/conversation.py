@@ -6,10 +6,11 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.template.loader import render_to_string
 
 from dashboard import access
-from dashboard.pages import attempts, transcripts
+from dashboard.pages import attempts, fragments, transcripts
 from dashboard.pages.entries import Asked, Entry, Speech
 from dashboard.pages.tabs import show_tab
 from dashboard.pages.transcripts import Part
+from dashboard.templatetags.specyard import usage
 from workers.models import Attempt, Message, Question
 from workers.states import AttemptStatus
 
@@ -21,7 +22,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     """The tab with the conversation of one attempt: the wanted one, else the newest."""
     worker = access.get_worker(request.user, pk)
     attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
-    return show_tab(request, worker, "conversation", "workers/conversation.html", {"attempt": attempt})
+    context = {"attempt": attempt, "words": fragments.worker_words(worker)}
+    return show_tab(request, worker, "conversation", "workers/conversation.html", context)
 
 
 @access.looking()
@@ -45,6 +47,7 @@ def entries(request: HttpRequest, pk: int) -> HttpResponse:
             entry.is_over = True
     reply = {"offset": part.offset, "grows": part.grows, "earlier": part.earlier, "more": part.more}
     reply |= {"stale": part.stale, "complete": complete, "new": sum(_is_new(one, offset) for one in part.entries)}
+    reply["usage"] = usage(attempt) if attempt.tokens_in or attempt.tokens_out else ""
     reply["html"] = _html(attempt, part.entries, offset, "beforeend" if place is None else "afterbegin")
     return JsonResponse(reply, headers={"Cache-Control": "no-store"})
 

@@ -18,11 +18,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from dashboard.pages.cards import Card, active_workers, cards_of, head_card, lingering
+from dashboard.pages.questions import MOST_SHOWN, open_questions
 from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
 from workers.models import Node, Worker
+from workers.models.message import deafness
 from workers.models.worker import IS_ACTIVE, IS_FINAL
 
 UNFOLDED = 12  # rows of the queue that show before "Show the other …"
@@ -185,6 +187,20 @@ def worker_branch(worker: Worker) -> Fragment:
     tip = worker.chunks.exclude(commit="").order_by("-ordinal").values_list("commit", flat=True).first()
     context = {"worker": worker, "tip": tip or worker.base_commit}
     return Fragment(f"worker-{worker.pk}-branch", "workers/_branch.html", context)
+
+
+def worker_attention(worker: Worker) -> Fragment:
+    """What the worker waits for a person with: the oldest questions; often nothing."""
+    asks = open_questions([worker.pk])[worker.pk] if worker.attention else []
+    context = {"worker": worker, "asks": asks[:MOST_SHOWN], "more": len(asks[MOST_SHOWN:])}
+    return Fragment(f"worker-{worker.pk}-attention", "workers/_attention.html", context)
+
+
+def worker_words(worker: Worker) -> Fragment:
+    """Where people tell the worker's agent something, and what it has not been told yet."""
+    unsaid = worker.messages.filter(said_at=None) if worker.is_active else ()
+    context = {"worker": worker, "unsaid": unsaid, "deaf": deafness(worker)}
+    return Fragment(f"worker-{worker.pk}-words", "workers/_words.html", context)
 
 
 def worker_timeline(worker: Worker) -> Fragment:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from dashboard.pages import words
-from workers.models import Attempt, Worker, WorkerChunk
+from workers.models import Attempt, Question, Worker, WorkerChunk
 from workers.states import AttemptStatus, ChunkOutcome
 
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800)
@@ -22,9 +22,13 @@ OUTCOME_LOOKS = {
 }
 
 
+Wait = tuple[datetime, datetime | None]  # since when a person was asked, and until when
+Waits = defaultdict[int, list[Wait]]  # by attempt
+
+
 @dataclass(frozen=True)
 class Bar:
-    """A rectangle on the axis: preparing, executing, reviewing, or the red cap of a failure."""
+    """A rectangle on the axis: preparing, executing, reviewing, waiting, or the red cap of a failure."""
 
     kind: str
     start: str
@@ -56,7 +60,8 @@ class ChunkRow:
     def names_attempts(self) -> bool:
         """A single attempt that passed, or still runs, needs no line of its own."""
         quiet = (AttemptStatus.PASSED, AttemptStatus.RUNNING)
-        return len(self.rows) > 1 or any(row.attempt.status not in quiet for row in self.rows)
+        is_quiet = all(row.attempt.status in quiet and row.look != words.WAITS_FOR_YOU for row in self.rows)
+        return len(self.rows) > 1 or not is_quiet
 
 
 @dataclass(frozen=True)
@@ -91,35 +96,43 @@ class Axis:
 
 
 def timeline_of(worker: Worker) -> dict[str, object]:
-    """What the timeline's template shows: two queries."""
+    """What the timeline's template shows: three queries."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     found = Attempt.objects.filter(chunk__worker=worker).defer("findings").order_by("chunk", "number")
     for attempt in found:
         attempts[attempt.chunk_id].append(attempt)
+    waits: Waits = defaultdict(list)
+    asked = Question.objects.filter(worker=worker, closed="").order_by("pk")
+    for pk, start, end in asked.values_list("attempt", "asked_at", "answered_at"):
+        waits[pk].append((start, end))
     start = worker.started_at or worker.created_at
     axis = Axis(start, max(worker.completed_at or timezone.now(), start + timedelta(seconds=1)))
-    chunks = [_chunk_row(chunk, attempts[chunk.pk], axis, worker) for chunk in worker.chunks.all()]
+    chunks = [_chunk_row(chunk, attempts[chunk.pk], waits, axis, worker) for chunk in worker.chunks.all()]
     if chunks and worker.started_at:
         chunks[0].bars.append(axis.bar("preparing", start, worker.prepared_at or axis.end))
-    return {"worker": worker, "chunks": chunks, "ticks": axis.ticks}
+    return {"worker": worker, "chunks": chunks, "ticks": axis.ticks, "waited": bool(waits)}
 
 
-def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], axis: Axis, worker: Worker) -> ChunkRow:
-    rows = [_attempt_row(attempt, axis) for attempt in attempts]
+def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], waits: Waits, axis: Axis, worker: Worker) -> ChunkRow:
+    rows = [_attempt_row(attempt, waits[attempt.pk], axis) for attempt in attempts]
     look = OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)]
-    if chunk.outcome == ChunkOutcome.RUNNING:  # as its worker does: paused, waiting, or ended with it
+    is_stuck = chunk.outcome == ChunkOutcome.PENDING and chunk.ordinal == worker.current and worker.attention
+    if chunk.outcome == ChunkOutcome.RUNNING or is_stuck:  # as its worker does: paused, waiting, or ended with it
         look = words.worker_look(worker)
     return ChunkRow(chunk, look, rows, chunk.finished_at or worker.completed_at)
 
 
-def _attempt_row(attempt: Attempt, axis: Axis) -> AttemptRow:
+def _attempt_row(attempt: Attempt, waits: list[Wait], axis: Axis) -> AttemptRow:
     end = attempt.finished_at or axis.end
     bars = [axis.bar("executing", attempt.started_at, attempt.reviewed_at or end)]
     if attempt.reviewed_at:
         bars.append(axis.bar("reviewing", attempt.reviewed_at, end))
     if attempt.status in (AttemptStatus.FAILED, AttemptStatus.LOST):
         bars.append(Bar("cap", f"{max(axis.percent(end) - NARROWEST, 0):.2f}%", f"{NARROWEST}%"))
+    bars += [axis.bar("waiting", start, until or axis.end) for start, until in waits]
     look = words.ATTEMPT_LOOKS[AttemptStatus(attempt.status)]
+    if attempt.status == AttemptStatus.RUNNING and any(until is None for _, until in waits):
+        look = words.WAITS_FOR_YOU
     return AttemptRow(attempt, look, _outcome(attempt, look), bars)
 
 

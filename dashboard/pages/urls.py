@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from dashboard.pages import (
     attempts,
+    attention,
     changes,
     conversation,
     demo,
@@ -32,6 +33,8 @@ urlpatterns: list[URLPattern] = [
     path("workers/<int:pk>/requeue", workers.requeue, name="worker-requeue"),
     path("workers/<int:pk>/retry", workers.retry, name="worker-retry"),
     path("workers/<int:pk>/conversation", conversation.index, name="worker-conversation"),
+    path("workers/<int:pk>/messages", attention.messages, name="worker-messages"),
+    path("questions/<int:pk>/answer", attention.answer, name="question-answer"),
     path("workers/<int:pk>/changes", changes.index, name="worker-changes"),
     path("workers/<int:pk>/changes/count", changes.count, name="worker-changes-count"),
     path("workers/<int:pk>/changes/patch", changes.patch, name="worker-patch"),

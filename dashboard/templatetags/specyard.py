@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.pages import words
 from dashboard.pages.words import Look
+from workers.models import Attempt, Worker
 from workers.states import Step
 
 register = template.Library()
@@ -154,6 +155,13 @@ def dollars(cost: Decimal) -> str:
 def counted(number: int, noun: str) -> str:
     """`3|counted:"chunk"` gives `3 chunks`."""
     return words.count(number, noun)
+
+
+@register.simple_tag
+def usage(row: Worker | Attempt) -> SafeString:
+    """`184k tokens $1.92`: what agents have used for it; without dollars where nobody said what it cost."""
+    tokens = format_html('<span class="usage">{} <i>tokens</i>', words.amount(row.tokens_in + row.tokens_out))
+    return format_html("{}{}</span>", tokens, f" {words.dollars(row.cost)}" if row.cost else "")
 
 
 @register.filter

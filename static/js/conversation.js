@@ -55,6 +55,8 @@
     at = { offset: reply.offset, grows: reply.grows };
     await put(reply);
     if (isFirst) setEarlier(reply.earlier);
+    part("usage").innerHTML = reply.usage;
+    part("state").textContent = reply.complete ? "complete" : "running";
     empty.hidden = list.childElementCount > 0;
     empty.textContent = reply.complete ? "No agent has said anything in this attempt." : "Nothing has been said yet.";
     if (!following()) return setUnseen(unseen + reply.new);

@@ -1,10 +1,11 @@
-// The title of /workers says how many workers are active and how many wait for a person: "(!1) Workers (5)".
+// The title says how many workers wait for a person, and that of /workers how many are active: "(!1) Workers (5)".
 (() => {
-  if (document.body.dataset.topic !== "workers") return;
+  const own = document.title;
 
   function draw() {
     const { active, attention } = document.getElementById("nav-workers").dataset;
-    const title = `${Number(attention) ? `(!${attention}) ` : ""}Workers (${active})`;
+    const words = document.body.dataset.topic === "workers" ? `Workers (${active})` : own;
+    const title = `${Number(attention) ? `(!${attention}) ` : ""}${words}`;
     if (document.title !== title) document.title = title;
   }
 

@@ -17,7 +17,7 @@ ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),
         *("worker-pause", "worker-resume", "worker-stop", "worker-requeue", "worker-retry"),
-        *("worker-merge", "worker-discard"),
+        *("worker-merge", "worker-discard", "worker-messages", "question-answer"),
         *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
         *("project-new", "project", "project-import", "profile-new", "profile", "demo"),

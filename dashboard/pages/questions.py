@@ -1,0 +1,138 @@
+"""Questions to people, as cards and panels show them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.utils.safestring import SafeString
+
+from dashboard.pages.edits import Edit, edit
+from dashboard.pages.entries import words_of
+from dashboard.pages.markdown import markdown
+from workers.models import Question
+from workers.models.worker import IS_OPEN
+from workers.states import QuestionKind, StuckOption
+
+MOST_TEXT = 20_000
+MOST_SHOWN = 5  # of a worker at once: the oldest
+SHORT = 50  # characters of an option's own name that fit on a button
+
+# What the protocol of agents knows, in the order in which it is offered, as we call it.
+PERMISSIONS = {
+    "allow_once": "Allow once",
+    "allow_always": "Allow always",
+    "reject_once": "Deny",
+    "reject_always": "Deny always",
+}
+ORDER = [*PERMISSIONS, *StuckOption.values]
+LOOKS = {"allow_once": "button-primary", "reject_once": "button-danger", "reject_always": "button-danger"}
+LOOKS[StuckOption.RETRY] = "button-primary"
+ICONS = {StuckOption.RETRY: "retry", StuckOption.SKIP: "skipped"}
+HEADINGS = {
+    QuestionKind.PERMISSION: "Agent asks permission",
+    QuestionKind.BLOCKED: "Agent cannot go on",
+    QuestionKind.STUCK: "Chunk is stuck",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A button."""
+
+    id: str
+    kind: str
+    label: str
+    name: str  # as whoever asks calls it
+    key: int  # that presses it
+
+    @property
+    def look(self) -> str:
+        return LOOKS.get(self.kind, "")
+
+    @property
+    def icon(self) -> str:
+        return ICONS.get(self.kind, "")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """An open question."""
+
+    question: Question
+
+    @property
+    def heading(self) -> str:
+        return HEADINGS[QuestionKind(self.question.kind)]
+
+    @property
+    def stuck_at(self) -> int:
+        """The number of the chunk that is stuck; 0 when none is."""
+        return self.question.attempt.chunk.ordinal if self.question.kind == QuestionKind.STUCK else 0
+
+    @property
+    def agent(self) -> str:
+        """Who asks."""
+        return self.question.attempt.profile or "The agent"
+
+    @cached_property
+    def choices(self) -> list[Choice]:
+        """The buttons; options of a kind that occurs twice go by the names that they were given."""
+        listed = [one for one in self.question.options if isinstance(one, dict)]
+        offered = [tuple(words_of(one.get(key)) for key in ("kind", "name", "id")) for one in listed]
+        offered.sort(key=lambda one: ORDER.index(one[0]) if one[0] in ORDER else len(ORDER))
+        kinds = Counter(kind for kind, _, _ in offered)
+        return [
+            Choice(ident, kind, self._label(kind, name, kinds[kind] == 1), name, at)
+            for at, (kind, name, ident) in enumerate(offered, start=1)
+        ]
+
+    def _label(self, kind: str, name: str, is_single: bool) -> str:
+        known = PERMISSIONS.get(kind, "") if is_single else ""
+        return (known or name or kind)[:SHORT]
+
+    @property
+    def quick(self) -> list[Choice]:
+        """What a card offers: what cannot be more than this once."""
+        return [one for one in self.choices if one.kind in ("allow_once", "reject_once", *StuckOption.values)]
+
+    @property
+    def always(self) -> str:
+        """What "always" covers, in the words of whoever asks; empty where it is not offered."""
+        return next((one.name for one in self.choices if one.kind == "allow_always" and one.name != one.label), "")
+
+    @property
+    def refusal(self) -> Choice | None:
+        """How words are given instead of a permission."""
+        return next((one for one in self.choices if one.kind == "reject_once"), None)
+
+    @property
+    def takes_words(self) -> bool:
+        return self.question.kind != QuestionKind.PERMISSION or self.refusal is not None
+
+    @property
+    def command(self) -> str:
+        return words_of(self.question.detail.get("command"))[:MOST_TEXT]
+
+    @property
+    def html(self) -> SafeString:
+        """What the agent, or we, say about it."""
+        return markdown(self.question.text[:MOST_TEXT])
+
+    @property
+    def edits(self) -> list[Edit]:
+        """What would be changed."""
+        listed = self.question.detail.get("diffs")
+        found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        return [edit(*(words_of(one.get(key)) for key in ("path", "old", "new"))) for one in found[:10]]
+
+
+def open_questions(workers: Iterable[int]) -> dict[int, list[Ask]]:
+    """What waits for a person, by worker, the oldest first: one query, none for no workers."""
+    workers = list(workers)
+    found: dict[int, list[Ask]] = {pk: [] for pk in workers}
+    if workers:
+        rows = Question.objects.filter(IS_OPEN, worker__in=workers).select_related("attempt__chunk").order_by("pk")
+        for question in rows:
+            found[question.worker_id].append(Ask(question))
+    return found

@@ -1,0 +1,316 @@
+"""What workers wait for a person with: on cards, on their pages, and answered from there."""
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from dashboard.pages import fragments
+from dashboard.pages.questions import Ask, open_questions
+from tests.support import make
+from workers.models import Attempt, Message, Question, Worker
+from workers.states import AttemptStatus, ChunkOutcome
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ALWAYS = {"id": "all", "name": "Always allow docker compose", "kind": "allow_always"}
+EDIT = {"path": "/yard/w/src/a.py", "old": "one\n", "new": "two\nthree\n"}
+
+
+@pytest.fixture
+def worker(node):
+    return make.agents_worker({"title": "Wire the store"}, slot=1)
+
+
+@pytest.fixture
+def permission(worker):
+    detail = {"command": "docker compose up -d <redis>", "diffs": []}
+    return make.question(worker, title="Start Redis", detail=detail, options=[make.DENY, ALWAYS, make.ALLOW])
+
+
+@pytest.fixture
+def stuck(worker):
+    attempt = Attempt.open(worker, worker.chunks.first())
+    facts = {"reason": "review_failed", "message": "Two tests fail.", "findings": "x"}
+    Question.ask_about_failure(worker, attempt, "Two attempts have failed in the same way: Two tests fail.", **facts)
+    return Question.objects.get()
+
+
+def page(client: Client, worker: Worker) -> str:
+    return client.get(f"/workers/{worker.pk}").content.decode()
+
+
+def panel(worker: Worker) -> str:
+    worker.refresh_from_db()
+    return fragments.worker_attention(worker).render()
+
+
+# What is shown.
+
+
+def test_a_worker_that_waits_for_nobody_has_an_empty_panel(worker):
+    assert panel(worker).split(">", 1)[1].strip() == "</div>"
+
+
+def test_the_panel_says_what_is_asked_and_what_exactly(viewer, worker, permission):
+    html = page(viewer, worker)
+    for part in (
+        "Agent asks permission",
+        "chunk 1: Wire the store",
+        "Start Redis",
+        "docker compose up -d &lt;redis&gt;",
+        "waiting ",
+        "Always covers, in the agent\N{RIGHT SINGLE QUOTATION MARK}s words: “Always allow docker compose”.",
+    ):
+        assert part in html, part
+
+
+def test_buttons_stand_in_the_same_order_under_the_same_words_whatever_the_agent_calls_them(permission):
+    found = [(one.key, one.label, one.id) for one in Ask(permission).choices]
+    assert found == [(1, "Allow once", "once"), (2, "Allow always", "all"), (3, "Deny", "no")]
+
+
+def test_options_of_one_kind_keep_their_own_names(worker):
+    again = {**make.DENY, "id": "no2", "name": "No, and tell the agent why"}
+    asked = make.question(worker, options=[make.ALLOW, make.DENY, again])
+    assert [one.label for one in Ask(asked).choices] == ["Allow once", "Deny", "No, and tell the agent why"]
+
+
+def test_options_of_an_unknown_kind_are_offered_last(worker):
+    asked = make.question(worker, options=[{"id": "x", "name": "Maybe", "kind": "perhaps"}, make.DENY])
+    assert [one.label for one in Ask(asked).choices] == ["Deny", "Maybe"]
+
+
+def test_an_edit_is_shown_before_it_is_made(worker):
+    worker.prepared("/yard/w", "b", "c")
+    make.question(worker, title="Edit a.py", detail={"command": "", "diffs": [EDIT]})
+    html = panel(worker)
+    assert '<span class="tool-title truncate">src/a.py</span>' in html
+    assert '<tr class="edit-added"><td></td><td>2</td><td>three</td></tr>' in html
+
+
+def test_an_agent_that_cannot_go_on_is_answered_in_words(worker):
+    make.question(worker, kind="blocked", text="Which **rate** holds?")
+    html = panel(worker)
+    assert "Agent cannot go on" in html
+    assert "Which <strong>rate</strong> holds?" in html
+    assert "Send answer" in html
+    assert "data-answer" not in html
+
+
+def test_a_stuck_chunk_offers_retry_skip_and_stop(worker, stuck):
+    html = panel(worker)
+    for part in ("Chunk is stuck", "Two attempts have failed", "Retry chunk", "Skip chunk", "Stop", "A note for the"):
+        assert part in html, part
+
+
+def test_several_questions_are_shown_the_oldest_first_and_the_rest_is_counted(worker):
+    for number in range(7):
+        make.question(worker, title=f"Ask {number}")
+    html = panel(worker)
+    assert html.index("Ask 0") < html.index("Ask 4")
+    assert "Ask 5" not in html
+    assert "2 more questions wait behind these" in html
+    assert html.count("data-attention") == 1
+
+
+def test_whatever_an_agent_asks_can_be_drawn(worker):
+    odd = [None, 7, "x\x00", [], [None, {}], {"a": []}]
+    for value in odd:
+        detail = {"command": value, "diffs": value}
+        make.question(worker, title="", text="", detail=detail, options=[{"id": "a", "name": value, "kind": value}])
+    assert "attention" in panel(worker)
+    fragments.card(worker).render()
+
+
+def test_the_card_asks_for_what_can_be_answered_at_a_glance(worker, permission):
+    html = fragments.card(worker).render()
+    assert "Start Redis" in html
+    assert "Allow once" in html
+    assert "Deny" in html
+    assert "Allow always" not in html
+    assert f'href="/workers/{worker.pk}">Answer</a>' in html
+
+
+def test_the_card_of_a_stuck_worker_offers_retry_and_skip(worker, stuck):
+    worker.refresh_from_db()
+    html = fragments.card(worker).render()
+    assert "Two attempts have failed" in html
+    assert "Retry chunk" in html
+    assert "Skip chunk" in html
+    assert '<i class="waiting"></i>' in html
+
+
+def test_the_cards_of_workers_that_wait_cost_one_query_more(worker, permission, django_assert_num_queries):
+    make.question(make.agents_worker(slot=2))
+    ids = list(Worker.objects.values_list("pk", flat=True))
+    with django_assert_num_queries(3):
+        assert [card.render() for card in fragments.cards(ids)]
+
+
+def test_the_timeline_shows_where_the_worker_waited(worker, permission):
+    worker.refresh_from_db()
+    html = fragments.worker_timeline(worker).render()
+    assert '<rect class="waiting"' in html
+    assert "Waits for you" in html
+    permission.respond("once", "", "mira")
+    worker.refresh_from_db()
+    html = fragments.worker_timeline(worker).render()
+    assert '<rect class="waiting"' in html
+    assert "Waits for you" not in html
+
+
+def test_the_title_and_the_navigation_count_workers_that_wait(viewer, worker, permission):
+    assert 'data-attention="1"' in page(viewer, worker)
+
+
+def test_what_a_worker_waits_for_by_itself_is_shown(viewer, worker):
+    worker.waits("The provider limits requests until 14:05.")
+    assert "The provider limits requests until 14:05. <span" in page(viewer, worker)
+    assert "The provider limits requests" in fragments.card(worker).render()
+
+
+# What is answered.
+
+
+def test_an_operator_answers_and_the_panel_is_gone(act, worker, permission):
+    reply = act("post", f"/questions/{permission.pk}/answer", {"option": "once"})
+    assert reply.status_code == 200
+    text = reply.content.decode()
+    assert f'hx-target="#worker-{worker.pk}-attention"' in text
+    assert "Agent asks permission" not in text
+    permission.refresh_from_db()
+    assert (permission.option, permission.answer, permission.answered_by) == ("once", "", "mira")
+    assert open_questions([worker.pk]) == {worker.pk: []}
+
+
+def test_words_go_with_the_answer(act, permission):
+    act("post", f"/questions/{permission.pk}/answer", {"option": "no", "text": "  use port 6380\n"})
+    permission.refresh_from_db()
+    assert (permission.option, permission.answer) == ("no", "use port 6380")
+
+
+def test_a_retry_may_carry_a_note(act, stuck):
+    act("post", f"/questions/{stuck.pk}/answer", {"option": "retry", "text": "start Redis first"})
+    stuck.refresh_from_db()
+    assert (stuck.option, stuck.answer) == ("retry", "start Redis first")
+
+
+@pytest.mark.parametrize("values", [{}, {"option": "allow"}, {"option": ""}, {"option": "once", "text": "x" * 20_001}])
+def test_what_is_no_answer_is_refused_with_a_reason(act, permission, values):
+    reply = act("post", f"/questions/{permission.pk}/answer", values)
+    assert reply.status_code == 409
+    assert "toast" in reply.content.decode()
+    permission.refresh_from_db()
+    assert permission.is_open
+
+
+def test_an_empty_answer_in_words_is_refused(act, worker):
+    asked = make.question(worker, kind="blocked")
+    reply = act("post", f"/questions/{asked.pk}/answer", {"text": "  "})
+    assert (reply.status_code, "Say something." in reply.content.decode()) == (409, True)
+
+
+def test_who_comes_second_is_told_who_was_first(act, permission):
+    permission.respond("once", "", "ines")
+    reply = act("post", f"/questions/{permission.pk}/answer", {"option": "no"})
+    assert reply.status_code == 409
+    assert "ines has answered this already." in reply.content.decode()
+
+
+def test_a_question_that_is_gone_cannot_be_answered(act, worker, permission):
+    permission.attempt.close(worker, AttemptStatus.FAILED, ChunkOutcome.PENDING)
+    assert act("post", f"/questions/{permission.pk}/answer", {"option": "once"}).status_code == 409
+
+
+def test_a_viewer_sees_the_question_and_may_not_answer_it(viewer, worker, permission):
+    assert "Start Redis" in page(viewer, worker)
+    assert viewer.post(f"/questions/{permission.pk}/answer", {"option": "once"}).status_code == 403
+    permission.refresh_from_db()
+    assert permission.is_open
+
+
+def test_without_scripts_an_answer_leads_back_to_the_worker(operator, worker, permission):
+    reply = operator.post(f"/questions/{permission.pk}/answer", {"option": "once"})
+    assert reply["Location"] == f"/workers/{worker.pk}"
+
+
+# What people tell an agent at work.
+
+
+@pytest.fixture
+def talking(worker):
+    Attempt.open(worker, worker.chunks.first())
+    return worker
+
+
+def conversation(client: Client, worker: Worker) -> str:
+    return client.get(f"/workers/{worker.pk}/conversation").content.decode()
+
+
+def test_an_operator_tells_the_agent_something(act, talking):
+    reply = act("post", f"/workers/{talking.pk}/messages", {"text": " Use tabs "})
+    assert reply.status_code == 200
+    assert "Use tabs" in reply.content.decode()
+    assert "mira, at the end of the turn" in reply.content.decode()
+    message = Message.objects.get()
+    assert (message.text, message.by, message.now) == ("Use tabs", "mira", False)
+
+
+def test_an_urgent_message_interrupts_the_turn(act, talking):
+    reply = act("post", f"/workers/{talking.pk}/messages", {"text": "Stop that", "now": "1"})
+    assert "mira, interrupts the turn" in reply.content.decode()
+    assert Message.objects.get().now
+
+
+def test_what_was_said_waits_no_longer(viewer, talking):
+    message = Message.send(talking, "Use tabs", "mira")
+    assert "Use tabs" in conversation(viewer, talking)
+    message.said(talking)
+    assert "Use tabs" not in conversation(viewer, talking)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 20_001])
+def test_what_cannot_be_said_is_refused(act, talking, text):
+    assert act("post", f"/workers/{talking.pk}/messages", {"text": text}).status_code == 409
+    assert not Message.objects.exists()
+
+
+def test_who_is_not_there_cannot_be_told_anything(act, viewer, talking):
+    assert "Tell the agent something" in conversation(viewer, talking)
+    talking.fail("agent_missing"[:20], "no")
+    assert "Tell the agent something" not in conversation(viewer, talking)
+    reply = act("post", f"/workers/{talking.pk}/messages", {"text": "hello"})
+    assert reply.status_code == 409
+    assert "has already ended" in reply.content.decode()
+
+
+def test_while_a_command_runs_the_page_says_that_nobody_listens(viewer, node):
+    worker = make.agents_worker({"executor": "command", "params": {"run": "true"}}, {})
+    Attempt.open(worker, worker.chunks.first())
+    assert "No agent is at work" in conversation(viewer, worker)
+
+
+def test_a_viewer_may_not_tell_anything(viewer, talking):
+    assert viewer.post(f"/workers/{talking.pk}/messages", {"text": "x"}).status_code == 403
+
+
+# What agents have used.
+
+
+def test_tokens_and_cost_are_shown_with_their_units(viewer, talking):
+    attempt = Attempt.objects.get()
+    attempt.chunk = talking.chunks.first()
+    attempt.used(talking, 180_000, 4_000, Decimal("1.92"))
+    talking.refresh_from_db()
+    told = "184k <i>tokens</i> $1.92"
+    for fragment in (fragments.card(talking), fragments.worker_facts(talking), fragments.worker_timeline(talking)):
+        assert told in fragment.render(), fragment.target
+    assert viewer.get(f"/attempts/{attempt.pk}/conversation").json()["usage"] == f'<span class="usage">{told}</span>'
+
+
+def test_without_a_price_there_are_only_tokens(talking):
+    Worker.objects.update(tokens_in=900)
+    talking.refresh_from_db()
+    html = fragments.card(talking).render()
+    assert "900 <i>tokens</i></span>" in html
+    assert "$" not in html.split("card-usage")[1].split("</div>")[0]
