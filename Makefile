@@ -12,13 +12,15 @@ ARGS ?=
 CHECK := SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-data SPECYARD_SECRET_KEY=only-for-checks
 # Exit code 5: nothing was selected, which is fine when somebody chose by ARGS.
 PYTEST = $(BIN)/python -m pytest $(1) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
+FAST := not faults and not browser and not agents
+AGENTS := tests/agents/node_modules
 UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header $(ARGS)
 
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up setup test test-fast check lint types contracts migrations bench format css lock clean
+.PHONY: help up setup agents test test-fast check lint types contracts migrations bench format css lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,12 +30,17 @@ up: $(VENV)/.installed ## Install what is needed and run Specyard until Ctrl-C
 
 setup: $(VENV)/.installed-dev ## Install what development needs
 
-test: $(VENV)/.installed-dev ## Run every test (ARGS="-k name" chooses)
-	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")
-	$(call PYTEST,-m "faults or browser")
+# Without npm the tests that need an agent say so; they are skipped, and fail on CI.
+agents: ## Install the coding agents that tests run (needs npm)
+	@if ! command -v npm >/dev/null; then echo "No npm here, so no agents for the tests"; \
+	else $(MAKE) $(AGENTS)/.installed || echo "The agents for the tests could not be installed"; fi
 
-test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser and kill no processes
-	$(call PYTEST,-n $(WORKERS) -m "not faults and not browser")
+test: $(VENV)/.installed-dev agents ## Run every test (ARGS="-k name" chooses)
+	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
+	$(call PYTEST,-m "not ($(FAST))")
+
+test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser, run no real agent and kill no processes
+	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
 
 check: lint types contracts migrations test ## What CI runs: lint, types, import contracts, migrations, tests
 
@@ -69,7 +76,7 @@ lock: .make/uv/.installed ## Lock the dependencies anew, with hashes (ARGS=--upg
 	$(UV) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) .make build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(AGENTS) .make build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -82,6 +89,12 @@ $(VENV)/.installed: requirements.lock requirements-build.lock pyproject.toml | $
 	@echo "Installing the locked dependencies"
 	@$(INSTALL) --require-hashes -r requirements-build.lock -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Their install scripts are not needed: the programs come as they are.
+$(AGENTS)/.installed: tests/agents/package-lock.json
+	@echo "Installing the agents for the tests"
+	@cd tests/agents && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
