@@ -17,7 +17,8 @@ from specs.models import Project
 DEFAULT = "opencode"
 
 # Commands and packages: npm `opencode-ai`, `@agentclientprotocol/claude-agent-acp`, `@agentclientprotocol/codex-acp`,
-# `@google/gemini-cli`. Models of opencode are PROVIDER/MODEL of https://models.dev; modes are the agents' own.
+# `@google/gemini-cli`. Models of opencode are PROVIDER/MODEL of https://models.dev. Modes and models are what each agent
+# offered to a new session: opencode 1.18.33, claude-agent-acp 0.49.0, codex-acp 2.6.0, gemini-cli 0.61.0.
 SHIPPED: tuple[Mapping[str, Any], ...] = (
     {
         "name": "opencode",
@@ -43,7 +44,7 @@ SHIPPED: tuple[Mapping[str, Any], ...] = (
         "install_hint": "npm install -g @agentclientprotocol/claude-agent-acp",
         "notes": "Sign in once with `claude`, or set the secret ANTHROPIC_API_KEY; on macOS, where the login "
         "of `claude` is in the keychain, the secret CLAUDE_CODE_OAUTH_TOKEN that `claude setup-token` gives. "
-        "Models: default, opus, sonnet, haiku. Modes: default, acceptEdits, plan, bypassPermissions.",
+        "Models such as default, sonnet, haiku. Modes: default, acceptEdits, plan, dontAsk.",
     },
     {
         "name": "codex",
@@ -54,7 +55,7 @@ SHIPPED: tuple[Mapping[str, Any], ...] = (
         "login_files": ["CODEX_HOME/auth.json", "CODEX_HOME/config.toml"],
         "install_hint": "npm install -g @agentclientprotocol/codex-acp",
         "notes": "Sign in once with `codex login`, or set the secret CODEX_API_KEY and the variable "
-        'DEFAULT_AUTH_REQUEST={"methodId":"api-key"}. Modes: read-only, agent, agent-full-access.',
+        'DEFAULT_AUTH_REQUEST={"methodId":"api-key"}. Modes: read-only, workspace-write, agent, agent-full-access.',
     },
     {
         "name": "gemini",
