@@ -17,8 +17,8 @@ from specs.models import Project
 DEFAULT = "opencode"
 
 # Commands and packages: npm `opencode-ai`, `@agentclientprotocol/claude-agent-acp`, `@agentclientprotocol/codex-acp`,
-# `@google/gemini-cli`. Models of opencode are PROVIDER/MODEL of https://models.dev. Modes and models are what each agent
-# offered to a new session: opencode 1.18.33, claude-agent-acp 0.49.0, codex-acp 2.6.0, gemini-cli 0.61.0.
+# `@google/gemini-cli`. Models of opencode are PROVIDER/MODEL of https://models.dev. Modes and models are what each
+# agent offered to a new session: opencode 1.18.33, claude-agent-acp 0.49.0, codex-acp 2.6.0, gemini-cli 0.61.0.
 SHIPPED: tuple[Mapping[str, Any], ...] = (
     {
         "name": "opencode",
