@@ -111,6 +111,15 @@ def test_one_process_and_one_session_serve_chunk_after_chunk(talk: Talk, place: 
     assert "Already done" not in agent.prompts()[1]
 
 
+def test_an_agent_stays_while_a_command_reviews_its_work(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(text("one")), turn(text("two")))
+    talk.works(agent)
+    review = talk.owner.result(talk.owner.work("review", 1, command="sleep 600 >/dev/null 2>&1 & true"))
+    assert (review["outcome"], review["leftovers"]) == ("passed", 1)
+    talk.works(agent, 2)
+    assert len(agent.starts()) == 1
+
+
 def test_what_a_tool_leaves_running_is_ended_and_the_agent_stays(talk: Talk, place: Path) -> None:
     agent = scripted(place, turn(scripts.run("setsid sleep 600 >/dev/null 2>&1 & echo $!")), turn(text("two")))
     talk.works(agent)

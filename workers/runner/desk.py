@@ -45,6 +45,7 @@ class RequestDesk:
         request: str,
         kept: dict[str, Any],
         mailbox: list[Tell],
+        spared: set[int],
         directory: Path,
         log: Path,
         clock: Clock,
@@ -62,7 +63,7 @@ class RequestDesk:
         self.capture = capture
         self.write = write
         self.journal = journal
-        self.spared: set[int] = set()
+        self.spared = spared
         self._request = request
         self._clock = clock
         self._may_run = may_run
@@ -70,7 +71,9 @@ class RequestDesk:
         self._questions: dict[str, asyncio.Future[Answer]] = {}
 
     def keep(self, process: Process) -> None:
-        self.spared.add(process.pid)
+        if not process.exited.done() and process.pid not in self.spared:
+            self.spared.add(process.pid)
+            process.exited.add_done_callback(lambda _: self.spared.discard(process.pid))
 
     def is_running(self) -> bool:
         return self._may_run.is_set()

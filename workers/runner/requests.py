@@ -50,6 +50,7 @@ class Surroundings:
     may_run: asyncio.Event  # cleared while the run is paused
     kept: dict[str, Any]  # by executors, from one request to the next
     mailbox: list[Tell]  # what people have said and nobody has been told yet
+    spared: set[int]  # processes that outlive a request, with what is below them
 
 
 class Request:
@@ -77,6 +78,7 @@ class Request:
             request=message.request,
             kept=around.kept,
             mailbox=around.mailbox,
+            spared=around.spared,
             directory=around.directory,
             log=Path(message.log),
             clock=self._wall,
@@ -170,7 +172,7 @@ class Request:
         result = work.result()
         if not self._around.may_run.is_set():
             await self._until_resumed()
-        leftovers = await self._around.mode.kill(self._desk.spared)
+        leftovers = await self._around.mode.kill(self._around.spared)
         if leftovers:
             self._log.note(f"{leftovers} left running, ended")
         return dataclasses.replace(result, leftovers=leftovers)

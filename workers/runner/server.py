@@ -70,7 +70,15 @@ class Runner:
         mark = marker(run, str(directory))
         self._mode = Direct(tree_of(os.getpid(), mark), children)
         self._around = Surroundings(
-            self._journal, self._mode, children, directory, mark, may_run=asyncio.Event(), kept={}, mailbox=[]
+            self._journal,
+            self._mode,
+            children,
+            directory,
+            mark,
+            asyncio.Event(),
+            kept={},
+            mailbox=[],
+            spared=set(),
         )
         self._around.may_run.set()
         self._clients: set[Client] = set()

@@ -130,6 +130,7 @@ class Agent:
             log.info("session %s cannot be taken up again: %s", earlier, fault)
             return None
         session.is_replaying = False
+        session.begin_counting(await self.opencode.used(session.id) if self.opencode else None)
         return await self._ready(session, answer)
 
     async def _ready(self, session: Session, answer: Any) -> Session:
@@ -193,7 +194,7 @@ class Agent:
             session.leave_questions()
             session.heard = lambda: None
             if self.opencode is not None and self.is_alive:
-                session.count_all(await self.opencode.tokens(session.id))
+                session.count_all(await self.opencode.used(session.id))
 
     @staticmethod
     def _heard(patience: Patience, on_retry: Callable[[Retry | None], bool]) -> None:

@@ -69,8 +69,8 @@ class Opencode:
         until = datetime.fromtimestamp(float(state.get("next", 0)) / 1000, UTC)
         return Retry(int(state.get("attempt", 1)), str(state.get("message", "")), until)
 
-    async def tokens(self, session: str) -> dict[str, int] | None:
-        """The tokens of the whole session so far: in, out and, of those in, from a cache."""
+    async def used(self, session: str) -> dict[str, float] | None:
+        """What the whole session has used so far: tokens in, out and, of those in, from a cache; the cost."""
         found = await self._get(f"/session/{urllib.parse.quote(session)}")
         told = found.get("tokens") if isinstance(found, dict) else None
         if not isinstance(told, dict):
@@ -81,6 +81,7 @@ class Opencode:
             "tokens_in": int(told.get("input", 0)) + cached + int(cache.get("write", 0)),
             "tokens_out": int(told.get("output", 0)) + int(told.get("reasoning", 0)),
             "cached": cached,
+            "cost": float(found.get("cost") or 0.0),
         }
 
     async def _get(self, path: str) -> Any:

@@ -47,8 +47,9 @@ class Session:
         self.modes: list[str] = []
         self.mode = ""
         self.model = ""
-        self._cost = 0.0  # of the whole session so far
-        self._tokens: dict[str, int] = {}  # the same, where the agent tells them
+        # What the whole session has used so far, where the agent tells it; None for a session that was taken up again
+        # as long as nobody has said it.
+        self._used: dict[str, float] | None = {}
         self._calls: dict[str, dict[str, Any]] = {}
         self._plan: list[dict[str, str]] = []
         self._pieces = 0
@@ -61,8 +62,7 @@ class Session:
         self.policy = policy
         self._ask = ask
         self.usage = Usage()
-        self._cost_before = self._cost
-        self._tokens_before = self._tokens
+        self._used_before = self._used
         self.is_replaying = False
         self.heard: Callable[[], None] = lambda: None
         self.waiting: set[asyncio.Task[Answer]] = set()
@@ -86,8 +86,6 @@ class Session:
         """Take one update in."""
         self.heard()
         if self.is_replaying:
-            if isinstance(update, schema.UsageUpdate) and update.cost is not None:
-                self._cost = self._cost_before = update.cost.amount
             return
         match update:
             case schema.AgentMessageChunk():
@@ -101,9 +99,8 @@ class Session:
                 self.transcript.add("plan", entries=entries)
             case schema.UsageUpdate():
                 if update.cost is not None:
-                    self._cost = update.cost.amount  # of the whole session
-                    self.usage.cost = max(0.0, self._cost - self._cost_before)
                     self.usage.currency = update.cost.currency
+                    self.count_all({**(self._used or {}), "cost": update.cost.amount})
 
     def _hear_text(self, kind: str, update: schema.AgentMessageChunk | schema.AgentThoughtChunk) -> None:
         text = text_of(update.content)
@@ -213,12 +210,19 @@ class Session:
         for asking in self.waiting:
             asking.cancel()
 
-    def count_all(self, tokens: dict[str, int] | None) -> None:
-        """Take the tokens of the whole session, where the agent tells them, instead of what its turns said."""
-        if tokens is not None:
-            self._tokens = tokens
-            for name, total in tokens.items():
-                setattr(self.usage, name, max(0, total - self._tokens_before.get(name, 0)))
+    def begin_counting(self, used: dict[str, float] | None) -> None:
+        """The session was taken up again: what it had used before, if that is known, is not used now."""
+        self._used = self._used_before = used
+
+    def count_all(self, used: dict[str, float] | None) -> None:
+        """Take in what the whole session has used, where the agent tells that, instead of what its turns say."""
+        if used is None:
+            return
+        self._used = used
+        if self._used_before is None:
+            self._used_before = used
+        for name, total in used.items():
+            setattr(self.usage, name, max(0, total - self._used_before.get(name, 0)))
 
     def count(self, response: schema.PromptResponse) -> None:
         """Add what a turn says that it has used."""

@@ -101,7 +101,7 @@ class Desk(Protocol):
         """Start a process that may outlive the request, but not the run. Raises OSError or ValueError."""
 
     def keep(self, process: Process) -> None:
-        """Leave the process, with all below it, alive at the end of this request."""
+        """Leave the process, with all below it, alive at the end of this and of later requests, until it exits."""
 
     async def capture(self, argv: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
         """Run a command in the workspace; its exit code and its output, which goes into no log."""
