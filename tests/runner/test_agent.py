@@ -323,7 +323,7 @@ def test_a_handshake_that_fails(talk: Talk, place: Path, how: str) -> None:
 def test_an_agent_killed_in_mid_turn_is_started_again_with_its_session(talk: Talk, place: Path) -> None:
     agent = scripted(place, turn(text("one"), scripts.hang()), turn(text("two"), to="go on|Go on"), offers=("load",))
     request = talk.begin(agent)
-    wait_until(lambda: "one" in talk.run.log(1).read_text(), "it has spoken")
+    talk.owner.until("output", attempt=1)
     kill(agent.starts()[0]["pid"])
     assert talk.owner.result(request)["outcome"] == "passed"
     assert len(agent.starts()) == 2
