@@ -110,12 +110,14 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.SETTINGS_CHANGED: (*_SLOTS, "finished", "ancestry", *_SPEC, "settings", "spec_list", "project_list"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
+LANDED = ("finished",)  # besides, of one that says what becomes of a branch
 
 
 def changed(change: Change, topics: Collection[Topic]) -> set[Region]:
     """The regions of these topics that look different after the change."""
     found: set[Region] = set()
-    for name in OUTPUT if change.only_output else CHANGES[change.kind]:
+    names = OUTPUT if change.only_output else CHANGES[change.kind]
+    for name in (*names, *LANDED) if "landing" in change.data else names:
         found.update(_regions(name, change, topics))
     return {region for region in found if any(topic.shows(region) for topic in topics)}
 

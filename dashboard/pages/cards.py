@@ -8,9 +8,9 @@ from datetime import timedelta
 from django.utils import timezone
 
 from dashboard.pages import words
+from dashboard.pages.landings import NOWHERE, Standing, standings_of
 from dashboard.pages.questions import Ask, open_questions
-from workers.models import Landing, Worker, WorkerChunk
-from workers.models.landing import refusal
+from workers.models import Worker, WorkerChunk
 from workers.models.worker import IS_ACTIVE
 from workers.states import ChunkOutcome, Reason, Step, Wish, WorkerStatus
 
@@ -24,6 +24,7 @@ class Card:
 
     worker: Worker
     plan: Plan
+    standing: Standing = field(default=NOWHERE, kw_only=True)  # of its branch
     ask: Ask | None = field(default=None, kw_only=True)  # what it waits for a person with
 
     @property
@@ -63,6 +64,10 @@ class Card:
         return ended and self.worker.reason != Reason.REQUEUED and self.worker.spec_id is not None
 
     @property
+    def can_merge(self) -> bool:
+        return self.standing.can_merge and self.worker.passed > 0
+
+    @property
     def leaves(self) -> int:
         """When the card of an ended worker leaves the list, in milliseconds since 1970."""
         assert self.worker.completed_at is not None
@@ -71,6 +76,8 @@ class Card:
     @property
     def strip(self) -> str:
         """The template of the card's last line."""
+        if self.standing.landing and not self.worker.is_active:
+            return "workers/_strip_landing.html"
         if self.worker.error and self.worker.status == WorkerStatus.FAILED:
             return "workers/_strip_error.html"
         if self.worker.is_active and self.worker.attention:
@@ -145,34 +152,29 @@ class Card:
 
 
 def cards_of(workers: Iterable[Worker]) -> list[Card]:
-    """The cards of several workers: one query for all their plans, one more when any waits for a person."""
+    """The cards of several workers: one query for all their plans, more when any waits for a person or has ended."""
     workers = list(workers)
     plans: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     rows = WorkerChunk.objects.filter(worker__in=[worker.pk for worker in workers]).order_by("worker", "ordinal")
     for pk, ordinal, title, outcome in rows.values_list("worker", "ordinal", "title", "outcome"):
         plans[pk].append((ordinal, title, outcome))
     asks = open_questions(worker.pk for worker in workers if worker.attention)
-    return [Card(worker, plans[worker.pk], ask=next(iter(asks.get(worker.pk, ())), None)) for worker in workers]
+    standings = standings_of(workers)
+    return [
+        Card(
+            worker,
+            plans[worker.pk],
+            ask=next(iter(asks.get(worker.pk, ())), None),
+            standing=standings.get(worker.pk, NOWHERE),
+        )
+        for worker in workers
+    ]
 
 
-@dataclass(frozen=True)
-class HeadCard(Card):
-    """The card of a worker's own page, which also tells what has become of its branch."""
-
-    landing: Landing | None  # the latest try
-    can_land: bool
-
-    @property
-    def can_merge(self) -> bool:
-        return self.can_land and (self.landing is None or bool(self.landing.error))
-
-
-def head_card(worker: Worker) -> HeadCard:
+def head_card(worker: Worker) -> Card:
     """What the head of a worker's page needs."""
     (card,) = cards_of([worker])
-    landing = worker.landings.first() if worker.branch else None
-    can_land = bool(worker.branch) and (landing is None or landing.done_at is not None) and not refusal(worker)
-    return HeadCard(worker, card.plan, landing, can_land)
+    return card
 
 
 def active_workers() -> list[Worker]:

@@ -117,7 +117,13 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask that the branch is merged into its base."""
     worker = _with_branch(request, pk)
     Landing.ask(worker, LandingKind.MERGE, by=request.user.get_username())
-    return done(request, fragments.worker_head(worker), fragments.worker_facts(worker))
+    regions = (
+        fragments.worker_head(worker),
+        fragments.worker_facts(worker),
+        fragments.card(worker),
+        fragments.finished(),
+    )
+    return done(request, *regions, said=f"Merging {worker.branch}")
 
 
 @access.acting("GET", "POST")

@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from dashboard.pages.cards import Card, active_workers, cards_of, head_card, lingering
+from dashboard.pages.landings import NOWHERE, standings_of
 from dashboard.pages.questions import MOST_SHOWN, open_questions
 from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
 from dashboard.pages.timelines import timeline_of
@@ -163,7 +164,9 @@ def finished() -> Fragment:
     """The workers that ended last; before the first of them, what the machines offer."""
     ended = Worker.objects.filter(IS_FINAL)
     newest_first = ended.order_by("-completed_at", "-pk")
-    cards = [Card(worker, ()) for worker in newest_first.select_related("project", "node")[:FINISHED_SHOWN]]
+    shown = list(newest_first.select_related("project", "node")[:FINISHED_SHOWN])
+    standings = standings_of(shown)
+    cards = [Card(worker, (), standing=standings.get(worker.pk, NOWHERE)) for worker in shown]
     day = newest_first.filter(completed_at__gt=timezone.now() - timedelta(days=1))[:MOST_COUNTED]
     sums = day.aggregate(workers=Count("pk"), passed=Sum("passed"), failed=Sum("failed"))
     context = {"cards": cards, "passed": sums["passed"] or 0, "failed": sums["failed"] or 0}

@@ -19,6 +19,7 @@
     part("title").textContent = ctx.confirm;
     part("text").textContent = source.dataset.confirmText ?? "";
     part("yes").textContent = source.dataset.confirmYes ?? "Yes";
+    part("yes").className = `button button-${source.dataset.confirmTone ?? "danger-solid"}`;
     confirm.returnValue = "no";
     confirm.showModal();
     confirm.addEventListener("close", () => (confirm.returnValue === "yes" ? issueRequest() : dropRequest()), { once: true });

@@ -10,8 +10,8 @@ from django.test import Client
 
 from tests.support import make
 from tests.support.repository import commit, git, repository
-from workers.models import Landing, Worker
-from workers.states import WorkerStatus
+from workers.models import Attempt, Landing, Worker
+from workers.states import AttemptStatus, ChunkOutcome, WorkerStatus
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,8 @@ def worker(source: Path, node: object) -> Worker:
     assert claimed is not None
     claimed.prepared(str(source), "spec/job-1", base)
     for chunk, at in zip(claimed.chunks.order_by("ordinal"), commits, strict=True):
-        type(chunk).objects.filter(pk=chunk.pk).update(commit=at, outcome="passed")
+        attempt = Attempt.open(claimed, chunk)
+        attempt.close(claimed, AttemptStatus.PASSED, ChunkOutcome.PASSED, commit=at)
     claimed.completed()
     return claimed
 
