@@ -445,3 +445,25 @@ def test_each_worker_has_agent_data_of_its_own_with_the_sign_in_linked(talk: Tal
     own = Path(agent.starts()[0]["environment"]["XDG_DATA_HOME"])
     assert own.is_relative_to(talk.run.launcher.directory / "agents")
     assert (own / "opencode/auth.json").resolve() == (home / ".local/share/opencode/auth.json").resolve()
+
+
+def test_model_and_mode_are_set_where_the_agent_offers_them(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(text("one")), choices={"model": ["small", "opus[1m]"], "mode": ["plan", "build"]})
+    assert talk.works(agent, profile={"model": "opus", "mode": "build"})["outcome"] == "passed"
+    chosen = {call["configId"]: call["value"] for call in agent.calls("session/set_config_option")}
+    assert chosen == {"model": "opus[1m]", "mode": "build"}
+
+
+def test_a_model_that_is_not_offered_is_named_with_those_that_are(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(text("one")), choices={"model": ["small", "large"]})
+    reason, message = fails(talk, agent, profile={"model": "huge"})
+    assert reason == "provider_model"
+    assert "It offers: small, large." in message
+
+
+def test_a_denial_that_ends_the_turn_is_followed_by_another_way(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(scripts.ask("rm -rf /", reject=[])), turn(text("other way"), to="not permitted"))
+    request = talk.begin(agent, profile={"permission": "ask"})
+    talk.answer(talk.owner.until("asked"), option="reject", text="Keep the files.")
+    assert talk.owner.result(request)["outcome"] == "passed"
+    assert "Keep the files." in agent.prompts()[1]

@@ -160,11 +160,13 @@ class Agent:
     async def _choose(self, session: Session, what: str, value: str, reason: Reason) -> None:
         option = _option(session, what)
         offered = _values(option)
-        if option is None or value not in offered:
+        # Some agents name a variant in brackets behind a model's name, such as opus[1m].
+        chosen = next((one for one in (value, *offered) if one in offered and one.partition("[")[0] == value), value)
+        if option is None or chosen not in offered:
             known = ", ".join(offered[:20]) or "none"
             raise Fault(reason, f"The agent {self.profile.name} does not offer the {what} {value}. It offers: {known}.")
         await self._patiently(
-            self._connection.set_config_option(config_id=option.id, session_id=session.id, value=value)
+            self._connection.set_config_option(config_id=option.id, session_id=session.id, value=chosen)
         )
 
     async def _patiently(self, call: Awaitable[T]) -> T:
