@@ -1,12 +1,14 @@
 """A small library that really works, the spec that builds it, and what a model answers while it is built.
 
-`spans` reads and writes spans of time such as "1h 30m". The third chunk is wrong at first: its review fails, the findings
-reach the next attempt, and that one repairs it.
+`spans` reads and writes spans of time such as "1h 30m". The third chunk is wrong at first: its review fails, the
+findings reach the next attempt, and that one repairs it.
 """
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 
-from tests.support.openai_server import Answer, answer, call, say, think
+from tests.support.openai_server import Answer, answer, call, hold, say, think
 from tests.support.repository import git
 
 UNITS = '''"""Units of time, in seconds."""
@@ -91,8 +93,11 @@ defaults:
   executor: agent
   review: {command: "python3 -m unittest -q"}
 chunks:
-  - {key: units, title: Table of units, instructions: "Write units.py with UNITS.", review: {command: "python3 -c 'import units'"}}
-  - {key: parse, title: Reading spans, instructions: "Write spans.py with parse, and a test.", acceptance: ["1h 30m is 5400"]}
+  - key: units
+    title: Table of units
+    instructions: "Write units.py with UNITS."
+    review: {command: "python3 -c 'import units'"}
+  - {key: parse, title: Reading spans, instructions: "Write spans.py with parse, and a test.", acceptance: ["it adds"]}
   - {key: errors, title: Refusing nonsense, instructions: "parse raises ValueError for what is no span."}
   - {key: write, title: Writing spans, instructions: "Add write, the inverse of parse.", acceptance: ["there and back"]}
   - key: main
@@ -124,9 +129,15 @@ def writes(to: str, **files: str) -> tuple[Answer, ...]:
     return (planned, *written, answer(say(f"Wrote **{', '.join(files)}**."), to=to))
 
 
+def answers(gate: threading.Event) -> tuple[Answer, ...]:
+    """All that the model says. Its first chunk ends when the gate is opened."""
+    planned, written, said = writes("Table of units", **{"units.py": UNITS})
+    said = replace(said, parts=(say("Looking at it. "), hold(gate), *said.parts))
+    return (planned, written, said, *REST)
+
+
 ERRORS = "(?s)Refusing nonsense"
-ANSWERS = (
-    *writes("Table of units", **{"units.py": UNITS}),
+REST = (
     *writes("Reading spans", **{"spans.py": PARSE, "test_parse.py": TEST_PARSE}),
     *writes(rf"{ERRORS}(?!.*did not pass)", **{"spans.py": WRONG, "test_errors.py": TEST_ERRORS}),
     *writes(rf"{ERRORS}.*did not pass.*FAIL", **{"spans.py": RIGHT, "test_errors.py": TEST_ERRORS}),
