@@ -12,7 +12,7 @@
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target) || document.querySelector("dialog[open]")) return;
     if (document.body.dataset.role !== "operator") return;
-    document.querySelector(`[data-attention] [data-answer="${CSS.escape(event.key)}"]`)?.click();
+    document.querySelector(`[data-question] [data-answer="${CSS.escape(event.key)}"]`)?.click();
   });
 
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {

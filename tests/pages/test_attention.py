@@ -110,7 +110,7 @@ def test_several_questions_are_shown_the_oldest_first_and_the_rest_is_counted(wo
     assert html.index("Ask 0") < html.index("Ask 4")
     assert "Ask 5" not in html
     assert "2 more questions wait behind these" in html
-    assert html.count("data-attention") == 1
+    assert html.count("data-question") == 1
 
 
 def test_whatever_an_agent_asks_can_be_drawn(worker):
