@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.agents import spans
+from tests.agents.pages import imports, run_all, set_up_the_profile
 from tests.browser.conftest import chromium, page, up, watch
 from tests.browser.up import Up
 from tests.support.openai_server import Model, serving
 from tests.support.opencode import Opencode
 from tests.support.repository import git
-from tests.up.support import SPECYARD
 
 __all__ = ["chromium", "page", "up", "watch"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -41,32 +41,12 @@ def library(tmp_path: Path) -> Path:
     return spans.lay_out(tmp_path / "spans")
 
 
-def imports(up: Up, directory: Path) -> None:
-    done = subprocess.run([*SPECYARD, "import", str(directory)], env=up.environment, capture_output=True, check=True)
-    assert done.returncode == 0
-
-
-def set_up_the_profile(page: Page, opencode: Opencode, model: Model) -> None:
-    """As a person does it, under Profiles."""
-    page.get_by_role("link", name="Profiles").click()
-    page.get_by_role("link", name="Edit opencode").click()
-    page.get_by_label("Command", exact=True).fill(opencode.binary)
-    page.get_by_label("Model").fill("scripted/one")
-    variables = {"HOME": str(opencode.directory), **opencode.settings(model)}
-    page.get_by_label("Environment").fill("\n".join(f"{name}={value}" for name, value in variables.items()))
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("heading", name="Agent profiles")).to_be_visible()
-
-
 def test_a_library_is_built_reviewed_repaired_and_merged(
     up: Up, page: Page, opencode: Opencode, model: Model, gate: threading.Event, library: Path
 ) -> None:
     set_up_the_profile(page, opencode, model)
     imports(up, library)
-    page.get_by_role("link", name="Specs").click()
-    page.get_by_role("link", name="Spans of time").click()
-    page.get_by_role("button", name="Run All").click()
-    page.wait_for_url("**/workers/*")
+    run_all(page, "Spans of time")
     page.get_by_role("tab", name="Conversation").click()
     page.evaluate("window.sameDocument = true")
     expect(page.get_by_text("Looking at it.")).to_be_visible(timeout=60_000)  # in the middle of the turn
