@@ -38,7 +38,7 @@ class Opencode:
     def __init__(self, cwd: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._password = secrets.token_urlsafe(24)
+        self.password = secrets.token_urlsafe(24)
         self._cwd = cwd
 
     @staticmethod
@@ -58,7 +58,7 @@ class Opencode:
     @property
     def environment(self) -> dict[str, str]:
         """Keeps everybody else on this machine from steering it."""
-        return {"OPENCODE_SERVER_PASSWORD": self._password}
+        return {"OPENCODE_SERVER_PASSWORD": self.password}
 
     async def retry(self, session: str) -> Retry | None:
         """What it waits for, if it does."""
@@ -89,7 +89,7 @@ class Opencode:
 
     def _fetch(self, path: str) -> Any:
         """None when it does not answer: then it is asked again later."""
-        token = base64.b64encode(f"{USER}:{self._password}".encode()).decode()
+        token = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "x-opencode-directory": self._cwd}
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

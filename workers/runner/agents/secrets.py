@@ -11,7 +11,13 @@ class Redactor:
     """Replaces the values of secrets in what is stored."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({value for value in secrets if len(value) >= SHORTEST}, key=len, reverse=True)
+        self._secrets: list[str] = []
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """From now on these too."""
+        known = {*self._secrets, *(value for value in secrets if len(value) >= SHORTEST)}
+        self._secrets = sorted(known, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._secrets:

@@ -93,6 +93,8 @@ class AgentWork:
             except BaseException:
                 self.dismiss()
                 raise
+        if agent.opencode is not None:  # its commands see the key in their environment, and may print it
+            self.redactor.hide([agent.opencode.password])
         agent.serve(self.desk)
         return agent
 
@@ -153,6 +155,7 @@ class ChunkWork(AgentWork):
                 self.transcript.note(f"The session {how}.")
         elif session.transcript is not self.transcript:
             session.attend(self.transcript, self.policy, self.desk.ask)
+            self.desk.journal("session", id=session.id, profile=self.profile.name, resumed=True)
         await agent.configure(session, self.profile.model, self.profile.mode)
         return agent, session, is_new
 
