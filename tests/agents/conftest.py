@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.driving import background, launcher, owned
 from tests.support.opencode import opencode
+from tests.support.valkey import valkey
 
-__all__ = ["opencode"]
+__all__ = ["background", "launcher", "opencode", "owned", "valkey"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

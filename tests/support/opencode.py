@@ -72,8 +72,11 @@ class Opencode:
         return {**common, "autoupdate": False, "share": "disabled", **fields}
 
     def settings(self, model: Model, **fields: Any) -> dict[str, str]:
-        """The variables that a profile needs for it."""
+        """The variables that a profile needs for it, so that it finds nothing of whoever runs the tests."""
+        (self.directory / "home").mkdir(exist_ok=True)
+        homes = {"HOME": "home", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
         return {
+            **{name: str(self.directory / below) for name, below in homes.items()},
             "OPENCODE_CONFIG_CONTENT": json.dumps(self.configuration(model, **fields)),
             "OPENCODE_DISABLE_MODELS_FETCH": "1",
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
@@ -82,12 +85,9 @@ class Opencode:
         }
 
     def environment(self, model: Model, **fields: Any) -> dict[str, str]:
-        """A whole environment: nothing of whoever runs the tests but the path."""
-        homes = {"HOME": "home", "XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "config"}
-        homes |= {"XDG_CACHE_HOME": "cache", "XDG_STATE_HOME": "state"}
-        places = {name: str(self.directory / below) for name, below in homes.items()}
-        (self.directory / "home").mkdir(exist_ok=True)
-        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **places, **self.settings(model, **fields)}
+        """A whole environment, with directories for what it stores."""
+        stores = {"XDG_DATA_HOME": str(self.directory / "data"), "XDG_STATE_HOME": str(self.directory / "state")}
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **stores, **self.settings(model, **fields)}
 
     def profile(self, model: Model, config: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
         """A profile as the runner gets it."""
