@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.git import GitFailed, git, run
-from workers.runner.worktree import IDENTITY, LOCK_NAME, LOCK_PAUSE
+from workers.runner.git import IDENTITY, LOCK_NAME, LOCK_PAUSE
 
 LOCK_SECONDS = 120.0  # somebody else's fetch is the longest thing that holds it
 # What people are told of a conflict, by git's own word for it.

@@ -39,7 +39,9 @@ def target(directory: Path) -> Path:
 def test_a_worktree_has_a_branch_of_its_own(owner: Owner, repository: Path, target: Path) -> None:
     head = git(repository, "rev-parse", "HEAD")
     facts = made(owner, repository, target)
-    assert facts == {"directory": str(target), "branch": "spec/job-1", "base": head, "notes": []}
+    assert (facts["directory"], facts["branch"], facts["base"], facts["notes"]) == (str(target), "spec/job-1", head, [])
+    assert facts["ready"] is False
+    assert 0 <= facts["waited"] < 1
     assert git(target, "symbolic-ref", "--short", "HEAD") == "spec/job-1"
     assert (target / "a.txt").read_text() == "one\n"
     assert git(repository, "status", "--porcelain") == ""

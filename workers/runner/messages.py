@@ -98,19 +98,35 @@ class Copy(BaseModel):
 class Worktree(BaseModel):
     """Make a git worktree at `target` with a branch of this name (or name-2 …) from the branch `base` as it is now.
 
-    Where the directory is in no repository, it is copied to `target`.
+    Where the directory is in no repository, it is copied to `target`. One whose record begins with `ahead` is taken
+    over instead; it stays where it is.
     """
 
     repository: Path
     target: Path
     branch: Path
     base: Text = ""
+    ahead: Text = ""
+
+
+class Ahead(BaseModel):
+    """Make a worktree at `target` for whoever comes, bring it up to date with the branch `base`, or remove it.
+
+    `record` and a suffix is the file that says how far it is.
+    """
+
+    repository: Path
+    target: Path
+    record: Path
+    base: Text = ""
+    remove: bool = False
 
 
 class Prepare(Work):
     op: Literal["prepare"]
     copied: Copy | None = Field(default=None, alias="copy")
     worktree: Worktree | None = None
+    ahead: Ahead | None = None
     command: Text = ""
     note: str = "setup"  # what the log calls the command
 

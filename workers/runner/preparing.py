@@ -1,15 +1,19 @@
 """Workspaces: a copy of the project or a git worktree, made before the first chunk, committed to and put back after."""
 
+import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from workers.runner import worktree
+from workers.runner import ahead, worktree
 from workers.runner.executors.base import Outcome, Reason, Result
 from workers.runner.exits import describe
-from workers.runner.messages import Checkpoint, Copy, Prepare, Restore, Worktree
+from workers.runner.git import Capture, Git, GitFailed, NoRepository
+from workers.runner.messages import Ahead, Checkpoint, Copy, Prepare, Restore, Worktree
 
+SETUP_BYTES = 1_000_000  # of what a setup command has said ahead
 COPY_SCRIPT = 'rm -rf -- "$2" && mkdir -p -- "$2" && cp -a -- "$1/." "$2/"'
 
 
@@ -21,18 +25,24 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Tools:
-    """What a request lends: commands with output in its log, commands for their output, a line in its log."""
+    """What a request lends: commands with output in its log, commands for their output, its log."""
 
     run: Run
-    capture: worktree.Capture
+    capture: Capture
     note: Callable[[str], None]
+    write: Callable[[bytes], None]
 
-    def git(self, directory: str) -> worktree.Git:
-        return worktree.Git(self.capture, directory)
+    def git(self, directory: str) -> Git:
+        return Git(self.capture, directory)
 
 
 async def make(message: Prepare, tools: Tools) -> Result:
-    """Make the workspace. The result's facts say where it is, if that was not known before."""
+    """Make the workspace. The result's facts say where it is, if that was not known before.
+
+    With the fact `ready` there is nothing left to be set up in it.
+    """
+    if message.ahead is not None:
+        return await _keep_ahead(message.ahead, tools)
     if message.worktree is not None:
         return await _make_worktree(message.worktree, tools)
     if message.copied is not None:
@@ -43,16 +53,49 @@ async def make(message: Prepare, tools: Tools) -> Result:
 async def _make_worktree(wanted: Worktree, tools: Tools) -> Result:
     try:
         made = await worktree.make(tools.git(wanted.repository), wanted)
-    except worktree.NoRepository as error:
+    except NoRepository as error:
         result = await _copy(Copy(source=wanted.repository, target=wanted.target), tools)
         if result.outcome is not Outcome.PASSED:
             return result
         made = worktree.Made(wanted.target, "", "", [f"{error} The worker works in a copy."])
-    except (worktree.GitFailed, OSError) as error:
+    except (GitFailed, OSError) as error:
         return _git_failed("The worktree could not be made", error)
     for note in made.notes:
         tools.note(note)
+    if made.ready:
+        _tell_of_setup(made.log, tools)
     return Result(Outcome.PASSED, facts=made.facts())
+
+
+async def _keep_ahead(wanted: Ahead, tools: Tools) -> Result:
+    git = tools.git(wanted.repository)
+    try:
+        if wanted.remove:
+            await ahead.remove(git, wanted)
+            return Result(Outcome.PASSED, facts={"ready": True})
+        kept = await ahead.keep(git, wanted)
+    except (GitFailed, OSError) as error:
+        return _git_failed("The worktree could not be made ahead", error)
+    if kept is None:
+        return Result(Outcome.PASSED, facts={"ready": True})
+    for note in kept.notes:
+        tools.note(note)
+    return Result(Outcome.PASSED, facts={"directory": kept.directory, "base": kept.commit})
+
+
+def offer(message: Prepare, facts: dict[str, Any]) -> None:
+    """What was made ahead, and set up, may be taken over."""
+    if message.ahead is not None:
+        ahead.offer(message.ahead, facts["base"], message.log)
+
+
+def _tell_of_setup(log: str, tools: Tools) -> None:
+    """What the setup command said when it ran ahead, its end at least, goes into the log of the worker."""
+    tools.note("made ahead")
+    with contextlib.suppress(OSError), open(log, "rb") as file:
+        file.seek(max(0, os.path.getsize(log) - SETUP_BYTES))
+        tools.write(file.read())
+        os.unlink(log)
 
 
 async def keep_or_put_back(message: Checkpoint | Restore, tools: Tools) -> Result:
@@ -63,7 +106,7 @@ async def keep_or_put_back(message: Checkpoint | Restore, tools: Tools) -> Resul
             return Result(Outcome.PASSED, facts=await worktree.checkpoint(git, message.message))
         await worktree.restore(git, message.branch, message.commit)
         return Result(Outcome.PASSED, facts={"commit": message.commit})
-    except (worktree.GitFailed, OSError) as error:
+    except (GitFailed, OSError) as error:
         what = "committed" if isinstance(message, Checkpoint) else f"put back to {message.commit[:10]}"
         return _git_failed(f"The worktree could not be {what}", error)
 

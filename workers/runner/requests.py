@@ -19,6 +19,7 @@ from workers.runner.desk import RequestDesk
 from workers.runner.executors import registry, reviewer, validate
 from workers.runner.executors.base import Context, Executor, Outcome, Reason, Result
 from workers.runner.executors.command import shell
+from workers.runner.git import ENVIRONMENT, Git
 from workers.runner.journal import Journal
 from workers.runner.limits import WallTime
 from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restore, Review, Tell, Work
@@ -88,7 +89,7 @@ class Request:
             write=self._write,
             journal=partial(around.journal.append, request=message.request, attempt=message.attempt),
         )
-        self._tools = preparing.Tools(self._run, self._capture, self._note)
+        self._tools = preparing.Tools(self._run, self._capture, self._note, self._write)
 
     def interrupt(self, reason: str) -> None:
         """End it from outside. Its result is `interrupted`, unless it had one already."""
@@ -224,16 +225,19 @@ class Request:
 
     async def _prepare(self, message: Prepare) -> Result:
         made = await preparing.make(message, self._tools)
-        if made.outcome is not Outcome.PASSED:
+        if made.outcome is not Outcome.PASSED or made.facts.get("ready"):
             return made
         cwd = made.facts.get("directory", message.cwd)
+        if "SPECYARD_WORKSPACE" in message.env:
+            message.env["SPECYARD_WORKSPACE"] = cwd
         if message.command:
             context = self._context(note=message.note, cwd=cwd)
             result = await shell(context, message.command, failed=Reason.SETUP_FAILED)
             if result.outcome is not Outcome.PASSED:
                 return result
-        if made.facts.get("branch"):
-            await worktree.remember_untracked(worktree.Git(self._capture, cwd))
+        if made.facts.get("base"):
+            await worktree.remember_untracked(Git(self._capture, cwd))
+            preparing.offer(message, made.facts)
         return made
 
     def _note(self, text: str) -> None:
@@ -254,7 +258,7 @@ class Request:
             self._log.note(note)
         return await asyncio.shield(self._start(argv, cwd, {}, self._log.write).exited)
 
-    async def _capture(self, argv: list[str], cwd: str, env: dict[str, str] = worktree.ENVIRONMENT) -> tuple[int, str]:
+    async def _capture(self, argv: list[str], cwd: str, env: dict[str, str] = ENVIRONMENT) -> tuple[int, str]:
         """Run one of our own commands and give its exit code and its output. It ends with whoever waits for it."""
         await self._around.may_run.wait()
         output = bytearray()
@@ -269,7 +273,7 @@ class Request:
         return code, output.decode(errors="surrogateescape")
 
     async def _capture_here(self, argv: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
-        return await self._capture(argv, self.message.cwd, {**worktree.ENVIRONMENT, **(env or {})})
+        return await self._capture(argv, self.message.cwd, {**ENVIRONMENT, **(env or {})})
 
     async def _start_talking(
         self,

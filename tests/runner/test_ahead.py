@@ -1,0 +1,359 @@
+"""Worktrees made ahead: how they are made, kept up to date, removed, and taken over by whoever begins to work."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.support import Launcher, Owner, Run, wait_until
+from tests.support.repository import commit, git
+from tests.support.repository import repository as made_repository
+
+SETUP = "date +%s%N > stamp.txt; echo set up at $PWD, ahead=$SPECYARD_AHEAD"
+
+
+@pytest.fixture
+def repository(directory: Path) -> Path:
+    return made_repository(directory / "repository")
+
+
+class Yard:
+    """A directory of workspaces, and the requests of one owner."""
+
+    def __init__(self, owner: Owner, repository: Path, directory: Path) -> None:
+        self.owner, self.repository, self.directory = owner, repository, directory
+        self.attempts = 0
+
+    def place(self, name: str) -> Path:
+        return self.directory / "workspaces" / name
+
+    def record(self, name: str, state: str) -> Path:
+        return self.directory / "ahead" / f"key-{name}.{state}"
+
+    def request(self, **more: Any) -> str:
+        self.attempts += 1
+        return self.owner.work("prepare", self.attempts, **more)
+
+    def ahead(self, name: str = "one", command: str = SETUP, **more: Any) -> dict[str, Any]:
+        """Have one made, brought up to date or removed."""
+        wanted = {
+            "repository": str(self.repository),
+            "target": str(self.place(name)),
+            "record": str(self.directory / "ahead" / f"key-{name}"),
+            "base": "main",
+        }
+        request = self.request(ahead=wanted | more, command=command, env={"SPECYARD_AHEAD": "1"})
+        return self.owner.result(request)
+
+    def worker(self, number: int = 1, command: str = SETUP, key: str = "key-") -> dict[str, Any]:
+        """Have a worker's workspace made."""
+        wanted = {
+            "repository": str(self.repository),
+            "target": str(self.place(str(number))),
+            "branch": f"spec/job-{number}",
+            "base": "main",
+            "ahead": str(self.directory / "ahead" / key),
+        }
+        result = self.owner.result(self.request(worktree=wanted, command=command, env={"SPECYARD_WORKSPACE": "/x"}))
+        assert (result["outcome"], result["message"]) == ("passed", "")
+        facts: dict[str, Any] = result["facts"]
+        return facts
+
+    def log(self) -> str:
+        """Of the last request."""
+        return self.owner.run.log(self.attempts).read_text()
+
+    @property
+    def records(self) -> list[str]:
+        place = self.directory / "ahead"
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+
+
+@pytest.fixture
+def yard(owner: Owner, repository: Path, directory: Path) -> Yard:
+    return Yard(owner, repository, directory)
+
+
+def passed(result: dict[str, Any]) -> dict[str, Any]:
+    assert (result["outcome"], result["message"]) == ("passed", "")
+    facts: dict[str, Any] = result["facts"]
+    return facts
+
+
+def test_one_is_made_on_no_branch_and_set_up(yard: Yard) -> None:
+    head = git(yard.repository, "rev-parse", "HEAD")
+    assert passed(yard.ahead()) == {"directory": str(yard.place("one")), "base": head}
+    assert git(yard.place("one"), "rev-parse", "HEAD") == head
+    assert git(yard.place("one"), "branch", "--show-current") == ""
+    assert (yard.place("one") / "stamp.txt").exists()
+    assert yard.records == ["key-one.ready"]
+    assert git(yard.repository, "branch", "--format=%(refname:short)").splitlines()[-1] == "main"
+
+
+def test_a_worker_takes_it_over_where_it_is_with_its_setup(yard: Yard) -> None:
+    yard.ahead()
+    stamp = (yard.place("one") / "stamp.txt").read_text()
+    facts = yard.worker()
+    assert (facts["directory"], facts["branch"], facts["ready"]) == (str(yard.place("one")), "spec/job-1", True)
+    assert facts["base"] == git(yard.place("one"), "rev-parse", "spec/job-1")
+    assert git(yard.place("one"), "branch", "--show-current") == "spec/job-1"
+    assert (yard.place("one") / "stamp.txt").read_text() == stamp  # the command has not run again
+    assert f"set up at {yard.place('one')}, ahead=1" in yard.log()
+    assert yard.records == []
+    assert not yard.place("1").exists()
+
+
+def test_what_the_setup_left_and_changed_is_as_if_it_had_just_run(yard: Yard) -> None:
+    yard.ahead(command="echo changed >> a.txt; echo left > left.txt")
+    facts = yard.worker()
+    place = Path(facts["directory"])
+    assert (place / "a.txt").read_text() == "one\nchanged\n"
+    request = yard.owner.work(
+        "checkpoint", 50, cwd=str(place), message="Chunk 1", env={"GIT_CONFIG_GLOBAL": os.devnull}
+    )
+    assert yard.owner.result(request)["facts"]["changed"] is True
+    assert git(place, "show", "--name-only", "--format=", "HEAD") == "a.txt"  # and not what lay there untracked
+
+
+def test_each_is_taken_once_the_oldest_first(yard: Yard) -> None:
+    for age, name in ((100, "one"), (200, "two")):
+        yard.ahead(name)
+        os.utime(yard.record(name, "ready"), (0, age))
+    places = [Path(yard.worker(number)["directory"]).name for number in (1, 2, 3)]
+    assert places == ["one", "two", "3"]
+
+
+def test_one_of_another_kind_is_left_alone(yard: Yard) -> None:
+    yard.ahead()
+    assert yard.worker(key="other-")["directory"] == str(yard.place("1"))
+    assert yard.records == ["key-one.ready"]
+
+
+def test_one_that_is_being_made_is_left_alone(yard: Yard) -> None:
+    yard.ahead(command="exit 3")
+    assert yard.records == ["key-one.making"]
+    assert yard.worker()["directory"] == str(yard.place("1"))
+
+
+def test_a_base_that_moved_since_is_checked_out_and_set_up_anew(yard: Yard) -> None:
+    yard.ahead()
+    stamp = (yard.place("one") / "stamp.txt").read_text()
+    newer = commit(yard.repository, a="two\n")
+    facts = yard.worker()
+    assert (facts["directory"], facts["base"], facts["ready"]) == (str(yard.place("one")), newer, False)
+    assert (yard.place("one") / "a.txt").read_text() == "two\n"
+    assert (yard.place("one") / "stamp.txt").read_text() != stamp
+    assert f"set up at {yard.place('one')}, ahead=" in yard.log()
+
+
+def test_it_is_brought_up_to_date_when_the_base_has_moved(yard: Yard) -> None:
+    yard.ahead()
+    stamp = (yard.place("one") / "stamp.txt").read_text()
+    assert passed(yard.ahead()) == {"ready": True}
+    assert (yard.place("one") / "stamp.txt").read_text() == stamp
+    newer = commit(yard.repository, a="two\n")
+    assert passed(yard.ahead())["base"] == newer
+    assert (yard.place("one") / "stamp.txt").read_text() != stamp
+    assert yard.worker()["ready"] is True
+
+
+def test_an_origin_is_not_asked_again_by_who_takes_over(yard: Yard, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(yard.repository), str(clone))
+    origin, yard.repository = yard.repository, clone
+    first = commit(origin, a="two\n")
+    assert passed(yard.ahead())["base"] == first
+    second = commit(origin, a="three\n")  # within the minute for which the answer counts
+    assert yard.worker(1)["base"] == first
+    assert yard.worker(2)["base"] == second  # who begins from nothing asks
+    assert git(clone, "rev-parse", "origin/main") == second
+
+
+def test_an_answer_of_long_ago_does_not_count(yard: Yard, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(yard.repository), str(clone))
+    origin, yard.repository = yard.repository, clone
+    yard.ahead()
+    stamps = clone / ".git" / "specyard.fetched"
+    stamps.write_text(stamps.read_text().replace("[1", "[0"))
+    newer = commit(origin, a="two\n")
+    facts = yard.worker()
+    assert (facts["base"], facts["ready"], facts["directory"]) == (newer, False, str(yard.place("one")))
+
+
+def test_an_unreadable_answer_does_not_count(yard: Yard, directory: Path) -> None:
+    clone = directory / "clone"
+    git(directory, "clone", "--quiet", str(yard.repository), str(clone))
+    yard.repository = clone
+    yard.ahead()
+    (clone / ".git" / "specyard.fetched").write_text('{"main": 7}')
+    assert yard.worker()["ready"] is True
+
+
+def test_an_origin_out_of_reach_holds_up_who_makes_it_and_nobody_else(yard: Yard, directory: Path) -> None:
+    git(yard.repository, "remote", "add", "origin", str(directory / "gone"))
+    yard.ahead()
+    git(yard.repository, "remote", "set-url", "origin", "ext::sh -c 'sleep 60'")  # whoever asks now, waits
+    git(yard.repository, "config", "protocol.ext.allow", "always")
+    facts = yard.worker()
+    assert facts["notes"][0].startswith("origin could not be fetched: ")
+    assert facts["ready"] is True
+
+
+def test_somebody_who_changed_it_keeps_it(yard: Yard) -> None:
+    yard.ahead()
+    kept = commit(yard.place("one"), b="by hand\n")
+    assert yard.worker()["directory"] == str(yard.place("1"))
+    assert git(yard.place("one"), "rev-parse", "HEAD") == kept
+    assert yard.records == []
+
+
+def test_one_that_somebody_changed_is_neither_updated_nor_removed(yard: Yard) -> None:
+    for name, more in (("one", {}), ("two", {"remove": True})):
+        yard.ahead(name)
+        git(yard.place(name), "checkout", "--quiet", "-b", f"mine-{name}")
+        commit(yard.repository, a=f"{name}\n")
+        result = yard.ahead(name, **more)
+        assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+        assert "was changed by somebody" in result["message"]
+        assert git(yard.place(name), "branch", "--show-current") == f"mine-{name}"
+    assert yard.records == []
+
+
+def test_one_that_is_removed_leaves_nothing(yard: Yard) -> None:
+    yard.ahead()
+    assert passed(yard.ahead(command="", remove=True)) == {"ready": True}
+    assert list((yard.directory / "workspaces").iterdir()) == []
+    assert yard.records == []
+    assert len(git(yard.repository, "worktree", "list").splitlines()) == 1
+
+
+def test_one_that_was_taken_cannot_be_removed(yard: Yard) -> None:
+    yard.ahead()
+    place = Path(yard.worker()["directory"])
+    result = yard.ahead(command="", remove=True)
+    assert (result["outcome"], "was taken" in result["message"]) == ("failed", True)
+    assert (place / "a.txt").exists()
+
+
+def test_one_whose_repository_or_directory_is_gone_can_be_removed(yard: Yard) -> None:
+    yard.ahead("one", command="exit 1")  # never finished
+    yard.ahead("two")
+    subprocess.run(["rm", "-rf", str(yard.place("two"))], check=True)
+    passed(yard.ahead("two", command="", remove=True))
+    subprocess.run(["rm", "-rf", str(yard.repository)], check=True)
+    passed(yard.ahead("one", command="", remove=True))
+    assert yard.records == []
+
+
+def test_one_of_another_clone_at_the_same_place_is_not_taken(yard: Yard, directory: Path) -> None:
+    yard.ahead()
+    subprocess.run(["rm", "-rf", str(yard.repository)], check=True)
+    made_repository(yard.repository)
+    assert yard.worker()["directory"] == str(yard.place("1"))
+
+
+def test_the_next_try_of_a_worker_clears_away_what_it_had_taken(yard: Yard) -> None:
+    yard.ahead()
+    first = Path(yard.worker(1)["directory"])
+    again = yard.worker(1)
+    assert (again["directory"], again["branch"]) == (str(yard.place("1")), "spec/job-1")
+    assert not first.exists()
+    assert len(git(yard.repository, "worktree", "list").splitlines()) == 2
+
+
+def test_a_taken_worktree_with_work_keeps_its_branch(yard: Yard) -> None:
+    yard.ahead()
+    kept = commit(Path(yard.worker(1)["directory"]), b="work\n")
+    assert yard.worker(1)["branch"] == "spec/job-1-2"
+    assert git(yard.repository, "rev-parse", "spec/job-1") == kept
+
+
+def test_no_start_waits_for_one_that_is_being_made(yard: Yard, launcher: Launcher) -> None:
+    other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
+    gate = yard.directory / "gate"
+    request = other.request(
+        ahead={
+            "repository": str(yard.repository),
+            "target": str(yard.place("one")),
+            "record": str(yard.directory / "ahead" / "key-one"),
+            "base": "main",
+        },
+        command=f"until test -e {gate}; do sleep 0.01; done",
+    )
+    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
+    assert yard.worker()["directory"] == str(yard.place("1"))
+    gate.touch()
+    passed(other.owner.result(request))
+    assert yard.worker(2)["directory"] == str(yard.place("one"))
+
+
+def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
+    yard: Yard, run: Run, launcher: Launcher
+) -> None:
+    request = yard.request(
+        ahead={
+            "repository": str(yard.repository),
+            "target": str(yard.place("one")),
+            "record": str(yard.directory / "ahead" / "key-one"),
+            "base": "main",
+        },
+        command="echo begun; sleep 600",
+    )
+    yard.owner.until("started", request=request)
+    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
+    os.kill(run.pid, signal.SIGKILL)
+    run.destroy()
+    other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
+    assert other.worker()["directory"] == str(yard.place("1"))
+    passed(other.ahead(command="", remove=True))
+    assert yard.records == []
+    assert not yard.place("one").exists()
+
+
+def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
+    request = yard.request(
+        ahead={
+            "repository": str(yard.repository),
+            "target": str(yard.place("one")),
+            "record": str(yard.directory / "ahead" / "key-one"),
+            "base": "main",
+        },
+        command="sleep 600",
+    )
+    yard.owner.until("started", request=request)
+    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
+    yard.owner.say("interrupt", reason="drain")
+    assert yard.owner.result(request)["outcome"] == "interrupted"
+    assert yard.records == ["key-one.making"]
+
+
+def test_who_asks_the_origin_while_another_does_shares_its_answer(
+    yard: Yard, launcher: Launcher, directory: Path
+) -> None:
+    origin, clone = yard.repository, directory / "clone"
+    git(directory, "clone", "--quiet", str(origin), str(clone))
+    asked = directory / "asked"
+    script = directory / "upload-pack"
+    script.write_text(f'#!/bin/sh\necho x >> {asked}\nsleep 0.3\nexec git-upload-pack "$@"\n')
+    script.chmod(0o755)
+    git(clone, "config", "remote.origin.uploadpack", str(script))
+    owners = [launcher.start(worker=20 + number).attach() for number in range(4)]
+    yards = [Yard(owner, clone, directory) for owner in owners]
+    requests = [
+        each.request(
+            worktree={
+                "repository": str(clone),
+                "target": str(each.place(f"2{number}")),
+                "branch": f"spec/job-2{number}",
+                "base": "main",
+            }
+        )
+        for number, each in enumerate(yards)
+    ]
+    for each, request in zip(yards, requests, strict=True):
+        passed(each.owner.result(request))
+    assert len(asked.read_text().splitlines()) <= 2

@@ -1,0 +1,122 @@
+"""git as a process of the run, so that it can be stopped and frozen like any other; and the lock of a repository."""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# Runs an argv in a directory; gives its exit code and its output.
+Capture = Callable[[list[str], str], Awaitable[tuple[int, str]]]
+
+LOCK_NAME = "specyard.lock"  # in the directory that all worktrees of a repository share
+LOCK_PAUSE = 0.02
+LOCK_LIMIT = 600.0  # seconds; somebody else's fetch is the longest thing that holds it
+IDENTITY = ("-c", "user.name=Specyard", "-c", "user.email=specyard@localhost")
+# No question at a terminal that nobody sees.
+ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C.UTF-8"}
+
+
+class GitFailed(Exception):
+    """What git said, as a sentence."""
+
+
+class NoRepository(GitFailed):
+    """The directory is in no git repository."""
+
+
+@dataclass
+class Git:
+    """git in one directory."""
+
+    capture: Capture
+    directory: str
+
+    async def __call__(self, *arguments: str) -> str:
+        """Its output without the last line end. Raises GitFailed with what it said."""
+        code, output = await self.capture(["git", *arguments], self.directory)
+        if code:
+            raise GitFailed(said(output) or f"git {arguments[0]} ended with exit code {code}.")
+        return output.rstrip("\n")
+
+    async def ask(self, *arguments: str) -> str:
+        """The same, but "" where git fails: for questions that may have no answer."""
+        code, output = await self.capture(["git", *arguments], self.directory)
+        return "" if code else output.rstrip("\n")
+
+    async def succeeds(self, *arguments: str) -> bool:
+        code, _ = await self.capture(["git", *arguments], self.directory)
+        return code == 0
+
+    async def common(self) -> Path:
+        """The directory that all worktrees of the repository share."""
+        return Path(await self("rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+    async def commit(self, name: str) -> str:
+        """The commit that a name stands for, "" for none."""
+        return await self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+
+    def at(self, directory: str) -> "Git":
+        return Git(self.capture, directory)
+
+
+def said(output: str) -> str:
+    """What git complains of, in one line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line.partition(": ")[2] for line in lines if line.startswith(("fatal: ", "error: "))]
+    return " ".join((told or lines[-1:])[:3])
+
+
+async def is_repository(git: Git) -> None:
+    """Raise NoRepository, or GitFailed where there is nothing yet to begin with."""
+    if not await git.succeeds("rev-parse", "--is-inside-work-tree"):
+        raise NoRepository(f"{git.directory} is in no git repository.")
+    if not await git.commit("HEAD"):
+        raise GitFailed("The repository has no commit yet: make a first one, or let the project's workers copy it.")
+
+
+async def check_out(git: Git, commit: str) -> list[str]:
+    """Put all files of a worktree, its submodules too, to what the commit has. Gives what people should know."""
+    await git("reset", "--quiet", "--hard", commit)
+    if not os.path.exists(os.path.join(git.directory, ".gitmodules")):
+        return []
+    code, output = await git.capture(["git", "submodule", "update", "--quiet", "--init", "--recursive"], git.directory)
+    return [f"Submodules are missing: {said(output)}"] if code else []
+
+
+def place_in(top: str, inside: str, base: str) -> str:
+    """Where one works in a worktree whose project lies `inside` its repository. Raises GitFailed."""
+    directory = os.path.join(top, inside).rstrip("/")
+    if not os.path.isdir(directory):
+        raise GitFailed(f"The branch {base} has no directory {inside.rstrip('/')}.")
+    return directory
+
+
+@asynccontextmanager
+async def repository_lock(git: Git) -> AsyncIterator[float]:
+    """Within: nobody else of Specyard touches what the worktrees of this repository share. Gives the seconds waited.
+
+    The kernel lets go of it when this process ends, however it does.
+    """
+    fd = os.open(await git.common() / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(LOCK_LIMIT):
+            while not _try_lock(fd):
+                await asyncio.sleep(LOCK_PAUSE)
+        yield time.monotonic() - began
+    except TimeoutError as error:
+        raise GitFailed(f"Another worker has held the repository for {LOCK_LIMIT:.0f} s.") from error
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
