@@ -11,6 +11,7 @@ import pytest
 from tests.runner.support import Message, Owner, Run, kill, wait_until
 from tests.support import scripts
 from tests.support.scripts import Scripted, scripted, text, turn
+from workers.runner.journal import read
 
 TASK = {
     "spec": "Rate limits",
@@ -107,6 +108,8 @@ def test_one_process_and_one_session_serve_chunk_after_chunk(talk: Talk, place: 
     assert sessions[0] == sessions[1]
     assert len(agent.starts()) == 1
     assert (talk.said(attempt=1), talk.said(attempt=2)) == ("one", "two")
+    told = [entry for entry in read(talk.run.directory / "journal.ndjson") if entry["kind"] == "session"]
+    assert [(entry["attempt"], entry["id"]) for entry in told] == [(1, sessions[0]), (2, sessions[0])]
     assert "Already done" in agent.prompts()[0]
     assert "Already done" not in agent.prompts()[1]
 
