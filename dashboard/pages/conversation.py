@@ -78,7 +78,7 @@ def _html(attempt: Attempt, found: list[Entry], offset: int | None, where: str) 
         "changed": [entry for entry in found if not _is_new(entry, offset)],
         "where": where,
         "attempt": attempt,
-        "agent": attempt.profile or "Agent",
+        "agent": attempt.profile or attempt.chunk.worker.session_profile or "Agent",
         "reviewer": _reviewer(attempt),
         "root": attempt.chunk.worker.workspace,
         **_people(attempt, found),
@@ -92,15 +92,14 @@ def _reviewer(attempt: Attempt) -> str:
 
 
 def _people(attempt: Attempt, found: list[Entry]) -> dict[str, Any]:
-    """Who wrote the messages and answered the questions, by their number and name."""
+    """Who wrote the messages, by their numbers, and answered the questions, by their names and titles."""
     sent = {entry.number for entry in found if isinstance(entry, Speech) and entry.number is not None}
-    asked = {entry.name for entry in found if isinstance(entry, Asked) and entry.by == "person"}
+    asked = any(isinstance(entry, Asked) and entry.by == "person" for entry in found)
     messages = Message.objects.filter(worker=attempt.chunk.worker_id, pk__in=sent) if sent else ()
-    questions = Question.objects.filter(attempt=attempt, key__in=asked) if asked else ()
-    return {
-        "authors": {message.pk: message.by for message in messages},
-        "answerers": {question.key: question.answered_by for question in questions},
-    }
+    questions = Question.objects.filter(attempt=attempt, answered_at__isnull=False) if asked else ()
+    answerers = {question.title: question.answered_by for question in questions}
+    answerers |= {question.key: question.answered_by for question in questions}
+    return {"authors": {message.pk: message.by for message in messages}, "answerers": answerers}
 
 
 @access.looking()

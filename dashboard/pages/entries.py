@@ -25,6 +25,7 @@ TOOL_ICONS = {
     "patch": "edit", "delete": "trash", "move": "files", "search": "search", "grep": "search", "glob": "search",
     "list": "folder", "fetch": "link", "webfetch": "link", "think": "info",
 }  # fmt: skip
+VERBS = {"read": "Read", "edit": "Edit", "delete": "Delete", "search": "Search", "fetch": "Fetch"}
 PLAN_ICONS = {"completed": "completed", "in_progress": "running"}
 NOTE_LOOKS = {"warn": ("attention", "warn"), "bad": ("failed", "bad")}
 
@@ -201,7 +202,9 @@ class Tool(Entry):
 
     @property
     def title(self) -> str:
-        return (words_of(self.said.get("title")) or words_of(self.said.get("tool")) or "Tool call")[:500]
+        title, kind = words_of(self.said.get("title")), words_of(self.said.get("tool"))
+        verb = VERBS.get(kind, "") if title and " " not in title else ""  # some say only which file
+        return (f"{verb} {title}".strip() or kind or "Tool call")[:500]
 
     @property
     def place(self) -> str:
@@ -270,8 +273,8 @@ class Asked(Entry):
 
     @property
     def name(self) -> str:
-        """The runner's name for it."""
-        return words_of(self.asked.get("question")) or words_of(self.answered.get("question"))
+        """What it can be found by: the runner's name for it, else its title."""
+        return words_of(self.asked.get("question")) or words_of(self.answered.get("question")) or self.title[:300]
 
     @property
     def title(self) -> str:
@@ -279,9 +282,10 @@ class Asked(Entry):
 
     @property
     def words(self) -> str:
-        """What is asked, when the title does not say it all."""
+        """What is asked, when the title does not say it all; of a permission the text only names the kind of tool."""
         text = words_of(self.asked.get("text"))[:MOST_TEXT]
-        return "" if text.strip() == self.title.strip() else text
+        is_said = text.strip() == self.title.strip() or self.asked.get("what") == "permission"
+        return "" if is_said else text
 
     @property
     def html(self) -> SafeString:
@@ -330,11 +334,12 @@ class Review(Entry):
     """Where the review begins, or what it found."""
 
     verdict: str = ""
+    by: str = ""  # the profile of who reviews
     findings: list[str] = field(default_factory=list)
     template = "conversation/_review.html"
 
     def absorb(self, said: dict[str, Any], at: datetime | None) -> None:
-        self.verdict = words_of(said.get("verdict"))
+        self.verdict, self.by = words_of(said.get("verdict")), words_of(said.get("profile"))[:100]
         listed = said.get("findings")
         self.findings = [self._finding(one) for one in listed[:100]] if isinstance(listed, list) else []
 

@@ -26,6 +26,7 @@ PERMISSIONS = {
     "reject_always": "Deny always",
 }
 ORDER = [*PERMISSIONS, *StuckOption.values]
+SAYS_NOTHING = ("", "allow always", "always allow", "always")  # about what it covers
 LOOKS = {"allow_once": "button-primary", "reject_once": "button-danger", "reject_always": "button-danger"}
 LOOKS[StuckOption.RETRY] = "button-primary"
 ICONS = {StuckOption.RETRY: "retry", StuckOption.SKIP: "skipped"}
@@ -99,7 +100,8 @@ class Ask:
     @property
     def always(self) -> str:
         """What "always" covers, in the words of whoever asks; empty where it is not offered."""
-        return next((one.name for one in self.choices if one.kind == "allow_always" and one.name != one.label), "")
+        name = next((one.name for one in self.choices if one.kind == "allow_always"), "")
+        return "" if name.lower() in SAYS_NOTHING else name
 
     @property
     def refusal(self) -> Choice | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,7 +52,16 @@ class Story:
 
     def _turn(self, place: int, said: dict[str, Any]) -> None:
         self._end_turn(place)
+        if said["kind"] == "prompt":
+            said = {**said, "text": self._without_mail(words_of(said.get("text")))}
         self._tell(Speech, place, said).is_over = True
+
+    def _without_mail(self, text: str) -> str:
+        """A prompt without what people have said just before it: that is told as theirs."""
+        mail = list(takewhile(lambda entry: isinstance(entry, Speech) and entry.kind == "message", self.entries[::-1]))
+        for message in reversed(mail):
+            text = text.removeprefix(message.text).removeprefix("\n\n")
+        return text
 
     def _plan(self, place: int, said: dict[str, Any]) -> None:
         """The newest plan of the turn; one that was carried out stays, and the next is another."""

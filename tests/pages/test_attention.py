@@ -69,6 +69,12 @@ def test_buttons_stand_in_the_same_order_under_the_same_words_whatever_the_agent
     assert found == [(1, "Allow once", "once"), (2, "Allow always", "all"), (3, "Deny", "no")]
 
 
+@pytest.mark.parametrize("name", ["Allow always", "Always allow", "always"])
+def test_what_always_covers_is_not_told_where_nobody_says_it(worker, name):
+    make.question(worker, options=[make.ALLOW, {"id": "all", "name": name, "kind": "allow_always"}])
+    assert "Always covers" not in panel(worker)
+
+
 def test_options_of_one_kind_keep_their_own_names(worker):
     again = {**make.DENY, "id": "no2", "name": "No, and tell the agent why"}
     asked = make.question(worker, options=[make.ALLOW, make.DENY, again])

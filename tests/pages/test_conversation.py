@@ -162,6 +162,19 @@ def test_everything_that_can_be_said_is_drawn(read, tell, worker, attempt):
     assert Question.objects.get().answered_by == "ines"
 
 
+def test_who_answered_is_found_by_the_title_where_the_transcript_does_not_name_the_question(read, tell, worker):
+    make.question(worker, title="Run it").respond("no", "", "ines")
+    tell(line("asked", what="permission", title="Run it", text="execute"), line("answered", option="no", by="person"))
+    html = read()["html"]
+    assert "<b>ines</b> answered" in html
+    assert "execute" not in html
+
+
+def test_a_file_alone_is_no_title(read, tell):
+    tell(line("tool", id="1", tool="edit", title="rules.ts"), line("tool", id="2", tool="edit", title="Patch it"))
+    assert re.findall(r"(Edit rules.ts|Patch it|Edit Patch)", read()["html"]) == ["Edit rules.ts", "Patch it"]
+
+
 def test_paths_below_the_workspace_are_told_as_paths_in_it(read, tell, worker):
     worker.prepared("/yard/w7", "b", "c")
     tell(line("tool", id="1", title="Read /yard/w7/src/a.py", input={"path": "/yard/w7/src/a.py"}))

@@ -67,6 +67,14 @@ def test_a_plan_after_one_that_was_carried_out_is_another(path):
     assert [[item[::2] for item in one.items] for one in (first, second)] == [[("completed", "a")], [("starting", "b")]]
 
 
+def test_what_people_said_is_not_told_again_as_ours(path):
+    lines = [line("message", id=1, text="Use tabs"), line("message", id=2, text="Be quick")]
+    _, _, prompt = told(path, *lines, line("prompt", text="Use tabs\n\nBe quick\n\nGo on."))
+    assert prompt.text == "Go on."
+    (*_, prompt) = told(path, *lines, line("prompt", text="Use tabs\n\nBe quick"))
+    assert prompt.is_empty
+
+
 def test_ids_may_be_used_again_in_the_next_turn(path):
     found = told(path, line("tool", id="1", title="a"), line("prompt", text="more"), line("tool", id="1", title="b"))
     assert [one.title for one in found if isinstance(one, Tool)] == ["a", "b"]
