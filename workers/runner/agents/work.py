@@ -93,6 +93,8 @@ class AgentWork:
             except BaseException:
                 self.dismiss()
                 raise
+        if agent.opencode is not None:  # its commands see the key in their environment, and may print it
+            self.redactor.hide([agent.opencode.password])
         agent.serve(self.desk)
         return agent
 
