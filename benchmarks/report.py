@@ -11,6 +11,7 @@ from benchmarks.harness import RESULTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
+MEASURED = ("start_latency", "chunk_overhead", "control_latency", "startup", "idle", "agents")
 FIGURES = (
     ("start_latency", "freed_to_first_instruction_ms", "P1 slot freed → first instruction", (10, None, 40)),
     ("start_latency", "queued_to_first_instruction_ms", "P1 queued, idle → first instruction", (10, None, None)),
@@ -20,6 +21,8 @@ FIGURES = (
     ("control_latency", "stop_to_no_process_ms", "P7 stop → no process left", (300, None, 10000)),
     ("startup", "start_to_first_page_ms", "P10 start → first page", (1500, None, None)),
     ("startup", "interrupt_to_end_ms", "Ctrl-C → everything has ended, idle", (None, None, None)),
+    ("agents", "cold_start_ms", "attempt → first request of opencode, cold", (None, None, None)),
+    ("agents", "warm_start_ms", "the same, process and session kept from the chunk before", (None, None, None)),
 )
 
 
@@ -46,6 +49,14 @@ def idle_rows(figures: dict[str, Any]) -> str:
     )
 
 
+def memory_rows(figures: dict[str, float]) -> str:
+    """What one worker's opencode takes, alone and beside others."""
+    return "".join(
+        f"| memory of opencode per worker, {name.split('_')[0]}, {name.split('_')[1]} at once | {value:g} MB | | | | | |\n"
+        for name, value in figures.items()
+    )
+
+
 def live_rows(figures: dict[str, Any]) -> str:
     """The rows of the live pages, whose figures carry their own names."""
     return "".join(
@@ -60,7 +71,7 @@ def live_rows(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    results = {name: load(name) for name in ("start_latency", "chunk_overhead", "control_latency", "startup", "idle")}
+    results = {name: load(name) for name in MEASURED}
     live = load("live_latency")
     about = results["start_latency"]["machine"]
     hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB"
@@ -70,6 +81,7 @@ def main() -> None:
     )
     table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
     table += live_rows(live["figures"]) + idle_rows(results["idle"]["figures"])
+    table += memory_rows(results["agents"]["figures"]["memory_per_worker"])
     PAGE.write_text(TEMPLATE.read_text().format(machine=machine, table=table, loads=loads))
     print(f"{PAGE} is written.")
 
