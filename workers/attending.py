@@ -127,6 +127,8 @@ class Attending(Asking):
     def take_wait(self, attempt: Attempt, entry: Entry) -> None:
         """The runner waits by itself, or goes on by itself."""
         what = entry.get("text") or entry.get("reason", "")
+        if entry.get("until"):
+            what = f"Until {entry['until']}: {what}"  # pages show the time in the reader's zone
         if what != self.worker.waits_for:
             self.worker.waits(what)
 

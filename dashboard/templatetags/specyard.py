@@ -1,6 +1,8 @@
 """What the templates draw with: icons, chips, progress segments, durations and times."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,7 @@ from workers.models import Attempt, Worker
 from workers.states import Step
 
 register = template.Library()
+MOMENT = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)")
 NONE = "\N{EN DASH}"  # a missing value
 DENSE = 24  # more segments than this stand closer together
 
@@ -118,6 +121,16 @@ def clock(moment: datetime | None, form: str = "minute") -> SafeString | str:
         return NONE
     text = moment.strftime({"minute": "%H:%M", "second": "%H:%M:%S", "date": "%Y-%m-%d %H:%M"}[form])
     return format_html('<time datetime="{}" data-clock="{}">{}</time>', moment.isoformat(), form, text)
+
+
+@register.filter
+def timed(text: str) -> SafeString:
+    """A text of ours in which a moment, as ISO 8601, becomes a time of day in the reader's zone."""
+    for found in MOMENT.finditer(text):
+        with suppress(ValueError):  # the 31st of February
+            before, after = text[: found.start()], text[found.end() :]
+            return format_html("{}{}{}", before, clock(datetime.fromisoformat(found[0])), after)
+    return format_html("{}", text)
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.test import Client
 
 from dashboard.pages import fragments
 from dashboard.pages.questions import Ask, open_questions
+from dashboard.templatetags.specyard import timed
 from tests.support import make
 from workers.models import Attempt, Message, Question, Worker
 from workers.states import AttemptStatus, ChunkOutcome
@@ -173,6 +174,17 @@ def test_what_a_worker_waits_for_by_itself_is_shown(viewer, worker):
     worker.waits("The provider limits requests until 14:05.")
     assert "The provider limits requests until 14:05. <span" in page(viewer, worker)
     assert "The provider limits requests" in fragments.card(worker).render()
+
+
+def test_until_when_it_waits_is_told_in_the_zone_of_the_reader(viewer, worker):
+    worker.waits("Until 2026-11-20T14:05:00+00:00: <b>Too many</b> requests.")
+    html = page(viewer, worker)
+    assert '<time datetime="2026-11-20T14:05:00+00:00" data-clock="minute">14:05</time>: &lt;b&gt;Too many' in html
+
+
+@pytest.mark.parametrize("text", ["", "Until 2026-99-99T99:99", "Until 2026-02-31T10:00:00Z", "14:05"])
+def test_what_is_no_moment_stays_as_it_is(text):
+    assert timed(text) == text
 
 
 # What is answered.

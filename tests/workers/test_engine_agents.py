@@ -327,6 +327,8 @@ def test_what_it_waits_for_by_itself_is_shown_until_it_goes_on(begin: Any) -> No
     until(lambda: now(worker).waits_for == "Rate limit until 14:05", what="it says so")
     puppet.tell("going_on")
     until(lambda: now(worker).waits_for == "", what="it goes on")
+    puppet.tell("waiting", reason="provider_rate_limit", until="2026-11-20T14:05:00+00:00", text="Too many requests.")
+    until(lambda: now(worker).waits_for == "Until 2026-11-20T14:05:00+00:00: Too many requests.", what="it says so")
     puppet.tell("waiting", reason="provider_connection", until=None, text="")
     until(lambda: now(worker).waits_for == "provider_connection", what="it says so")
     puppet.finish()
