@@ -51,10 +51,11 @@ def idle_rows(figures: dict[str, Any]) -> str:
 
 def memory_rows(figures: dict[str, float]) -> str:
     """What one worker's opencode takes, alone and beside others."""
-    return "".join(
-        f"| memory of opencode per worker, {name.split('_')[0]}, {name.split('_')[1]} at once | {value:g} MB | | | | | |\n"
-        for name, value in figures.items()
-    )
+    rows = ""
+    for name, value in figures.items():
+        state, count, _ = name.split("_")
+        rows += f"| memory of opencode per worker, {state}, {count} at once | {value:g} MB | | | | | |\n"
+    return rows
 
 
 def live_rows(figures: dict[str, Any]) -> str:

@@ -20,10 +20,12 @@ MAKING, READY, TAKEN = ".making", ".ready", ".taken"
 
 @dataclass(frozen=True)
 class Record:
-    """A worktree made ahead: where it is, the commit that it stands at, and what its setup command said."""
+    """A worktree made ahead: where it is and of which repository, its commit, its setup command and what that said."""
 
     directory: str
+    repository: str
     commit: str = ""
+    command: str = ""
     log: str = ""
 
 
@@ -51,10 +53,9 @@ async def keep(git: Git, wanted: Ahead) -> Kept | None:
     await is_repository(git)
     base = await ask_ahead(git, wanted.base)
     inside = await git("rev-parse", "--show-prefix")
-    found = _read(wanted.record + READY)
-    if found is None:
+    if wanted.task == "make":
         await _make(git, wanted, base)
-    elif found.commit == base:
+    elif (found := read(wanted.record + READY)) and found.commit == base:
         return None
     else:
         await _claim(git, wanted)
@@ -63,7 +64,9 @@ async def keep(git: Git, wanted: Ahead) -> Kept | None:
 
 
 async def _make(git: Git, wanted: Ahead, base: str) -> None:
-    _write(wanted.record + MAKING, Record(wanted.target), exclusive=True)
+    if os.path.lexists(wanted.target):
+        raise Gone(f"{wanted.target} is there already. It is left as it is.")
+    _write(wanted.record + MAKING, Record(wanted.target, wanted.repository), exclusive=True)
     async with repository_lock(git):
         await git("worktree", "add", "--quiet", "--no-checkout", "--detach", wanted.target, base)
 
@@ -74,15 +77,15 @@ async def _claim(git: Git, wanted: Ahead) -> None:
         os.rename(wanted.record + READY, wanted.record + MAKING)
     except FileNotFoundError:
         raise Gone(f"{wanted.target} was taken.") from None
-    found = _read(wanted.record + MAKING)
+    found = read(wanted.record + MAKING)
     if found is None or not await _is_untouched(git.at(wanted.target), found.commit):
         os.unlink(wanted.record + MAKING)
         raise Gone(f"{wanted.target} was changed by somebody. It is left as it is.")
 
 
-def offer(wanted: Ahead, commit: str, log: str) -> None:
-    """From now on a worker may take it."""
-    _write(wanted.record + MAKING, Record(wanted.target, commit, log))
+def offer(wanted: Ahead, commit: str, command: str, log: str) -> None:
+    """From now on a worker may take it, in which this command has run."""
+    _write(wanted.record + MAKING, Record(wanted.target, wanted.repository, commit, command, log))
     os.rename(wanted.record + MAKING, wanted.record + READY)
 
 
@@ -136,7 +139,7 @@ def _rename(record: Path, to: Path) -> Record | None:
             os.fsync(fd)
         finally:
             os.close(fd)
-    return _read(str(to))
+    return read(str(to))
 
 
 async def _fits(git: Git, found: Record) -> bool:
@@ -149,7 +152,7 @@ async def _fits(git: Git, found: Record) -> bool:
 
 def taken_before(wanted: Worktree) -> str:
     """The directory that an attempt before this has taken over, "" for none."""
-    found = _read(wanted.target + TAKEN)
+    found = read(wanted.target + TAKEN)
     return found.directory if found else ""
 
 
@@ -163,7 +166,8 @@ async def _is_untouched(git: Git, commit: str) -> bool:
     return await git.ask("rev-parse", "HEAD") == commit and not await git.ask("symbolic-ref", "--quiet", "HEAD")
 
 
-def _read(path: str) -> Record | None:
+def read(path: str | Path) -> Record | None:
+    """What a record says, None where there is none."""
     try:
         return Record(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

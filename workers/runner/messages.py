@@ -115,11 +115,11 @@ class Ahead(BaseModel):
     `record` and a suffix is the file that says how far it is.
     """
 
+    task: Literal["make", "renew", "remove"]
     repository: Path
     target: Path
     record: Path
     base: Text = ""
-    remove: bool = False
 
 
 class Prepare(Work):

@@ -44,13 +44,13 @@ async def make(message: Prepare, tools: Tools) -> Result:
     if message.ahead is not None:
         return await _keep_ahead(message.ahead, tools)
     if message.worktree is not None:
-        return await _make_worktree(message.worktree, tools)
+        return await _make_worktree(message.worktree, message.command, tools)
     if message.copied is not None:
         return await _copy(message.copied, tools)
     return Result(Outcome.PASSED)
 
 
-async def _make_worktree(wanted: Worktree, tools: Tools) -> Result:
+async def _make_worktree(wanted: Worktree, command: str, tools: Tools) -> Result:
     try:
         made = await worktree.make(tools.git(wanted.repository), wanted)
     except NoRepository as error:
@@ -62,6 +62,7 @@ async def _make_worktree(wanted: Worktree, tools: Tools) -> Result:
         return _git_failed("The worktree could not be made", error)
     for note in made.notes:
         tools.note(note)
+    made.ready = made.ready and made.command == command
     if made.ready:
         _tell_of_setup(made.log, tools)
     return Result(Outcome.PASSED, facts=made.facts())
@@ -70,10 +71,9 @@ async def _make_worktree(wanted: Worktree, tools: Tools) -> Result:
 async def _keep_ahead(wanted: Ahead, tools: Tools) -> Result:
     git = tools.git(wanted.repository)
     try:
-        if wanted.remove:
-            await ahead.remove(git, wanted)
-            return Result(Outcome.PASSED, facts={"ready": True})
-        kept = await ahead.keep(git, wanted)
+        kept = await ahead.keep(git, wanted) if wanted.task != "remove" else await ahead.remove(git, wanted)
+    except ahead.Gone as gone:
+        return Result(Outcome.PASSED, facts={"ready": True, "gone": str(gone)})
     except (GitFailed, OSError) as error:
         return _git_failed("The worktree could not be made ahead", error)
     if kept is None:
@@ -86,7 +86,7 @@ async def _keep_ahead(wanted: Ahead, tools: Tools) -> Result:
 def offer(message: Prepare, facts: dict[str, Any]) -> None:
     """What was made ahead, and set up, may be taken over."""
     if message.ahead is not None:
-        ahead.offer(message.ahead, facts["base"], message.log)
+        ahead.offer(message.ahead, facts["base"], message.command, message.log)
 
 
 def _tell_of_setup(log: str, tools: Tools) -> None:

@@ -28,8 +28,9 @@ class Made:
     branch: str
     base: str
     notes: list[str] = field(default_factory=list)
-    ready: bool = False  # the setup command has run in it, at this very commit
-    log: str = ""  # a file with what that said
+    ready: bool = False  # a setup command has run in it, at this very commit
+    command: str = ""  # which
+    log: str = ""  # a file with what it said
     waited: float = 0.0  # seconds, for the repository
 
     def facts(self) -> dict[str, Any]:
@@ -61,8 +62,10 @@ async def make(git: Git, wanted: Worktree) -> Made:
     ready = spare is not None and spare.commit == base
     if not ready:
         notes += await check_out(git.at(top), base)
-    log = spare.log if spare else ""
-    return Made(place_in(top, inside, wanted.base), branch, base, notes, ready, log, waited)
+    made = Made(place_in(top, inside, wanted.base), branch, base, notes, ready, waited=waited)
+    if spare:
+        made.command, made.log = spare.command, spare.log
+    return made
 
 
 async def _uncommitted(git: Git) -> list[str]:

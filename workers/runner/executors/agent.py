@@ -1,5 +1,7 @@
 """The `agent` executor: a coding agent works on the chunk, over the Agent Client Protocol."""
 
+import asyncio
+import importlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,6 +10,8 @@ from workers.runner.executors.base import Context, Executor, Outcome, Reason, Re
 from workers.runner.messages import AgentReview, Execute, Review, can_be_an_argument
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from workers.runner.agents.work import AgentWork
 
 Text = Annotated[str, AfterValidator(can_be_an_argument)]
@@ -24,8 +28,13 @@ class Params(BaseModel):
     mode: Text = Field(default="", title="Mode", description="Instead of the profile's.")
 
 
+async def _package() -> "ModuleType":
+    """What speaks with agents; loaded when the first one is needed, while the runner goes on to listen."""
+    return await asyncio.to_thread(importlib.import_module, "workers.runner.agents.work")
+
+
 class _Talking(Executor):
-    """What both sides have in common. The package of the protocol is loaded when the first agent is needed."""
+    """What working and reviewing have in common."""
 
     can_answer = True
     keeps_session = True
@@ -49,14 +58,12 @@ class Agent(_Talking):
     Params = Params
 
     async def execute(self, context: Context, params: Any) -> Result:
-        from workers.runner.agents.work import ChunkWork
-
         request = context.request
         if not isinstance(request, Execute) or request.profile is None or request.task is None:
             return Result(Outcome.FAILED, Reason.BAD_PARAMS, "profile, task: an agent needs both")
         wanted = {name: value for name in ("model", "mode") if (value := getattr(params, name))}
         profile = request.profile.model_copy(update=wanted)
-        self._work = ChunkWork(context, request, profile, request.task, params.prompt)
+        self._work = (await _package()).ChunkWork(context, request, profile, request.task, params.prompt)
         return await self._work.run()
 
 
@@ -67,8 +74,8 @@ class Reviewer(_Talking):
     Params = AgentReview
 
     async def execute(self, context: Context, params: Any) -> Result:
-        from workers.runner.agents.work import ReviewWork
-
         request = context.request
-        self._work = ReviewWork(context, params, request.agent_data if isinstance(request, Review) else "")
+        self._work = (await _package()).ReviewWork(
+            context, params, request.agent_data if isinstance(request, Review) else ""
+        )
         return await self._work.run()
