@@ -93,7 +93,7 @@ async def remove(git: Git, wanted: Ahead) -> None:
     """Remove one that nobody has taken. Raises Gone or another GitFailed."""
     if os.path.isdir(wanted.target) and not os.path.exists(wanted.record + MAKING):
         await _claim(git, wanted)
-    if os.path.isdir(wanted.repository):
+    if os.path.isdir(wanted.repository) and await git.succeeds("rev-parse", "--git-dir"):
         async with repository_lock(git):
             await git.ask("worktree", "remove", "--force", "--force", wanted.target)
     parent = git.at(os.path.dirname(wanted.record))

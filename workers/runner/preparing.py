@@ -71,7 +71,11 @@ async def _make_worktree(wanted: Worktree, command: str, tools: Tools) -> Result
 async def _keep_ahead(wanted: Ahead, tools: Tools) -> Result:
     git = tools.git(wanted.repository)
     try:
-        kept = await ahead.keep(git, wanted) if wanted.task != "remove" else await ahead.remove(git, wanted)
+        kept = None
+        if wanted.task == "remove":
+            await ahead.remove(git, wanted)
+        else:
+            kept = await ahead.keep(git, wanted)
     except ahead.Gone as gone:
         return Result(Outcome.PASSED, facts={"ready": True, "gone": str(gone)})
     except (GitFailed, OSError) as error:

@@ -14,6 +14,8 @@ from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_line
 from workers.runner.messages import Answer
 
 QUESTION_CHARS = 20_000
+PLAN_TOOL = "todowrite"  # how opencode calls the tool by which it keeps its plan
+ON_FILES = ("read", "edit", "delete", "move")  # kinds of tools whose titles may be a bare path
 TEXT_KEPT = 1_000_000  # characters of a turn's words, for what is read from them
 
 
@@ -121,15 +123,19 @@ class Session:
         self.used_tools = True
         self._last_piece = ""
         self.went_on |= update.tool_call_id not in self._calls
-        self._hear_plan(update.raw_input)
         known = self._calls.setdefault(update.tool_call_id, {})
+        if known.get("is_plan") or (update.title or "").lower() == PLAN_TOOL:
+            known["is_plan"] = True
+            self._hear_plan(update.raw_input)
+            return
         fields = {name: value for name, value in described(update).items() if known.get(name) != value}
         if not fields:
             return
         known.update(fields)
         self.transcript.add("tool", id=update.tool_call_id, **fields)
-        if fields.get("status") in ("completed", "failed"):
+        if (status := fields.get("status")) in ("completed", "failed"):
             self._log_tool(known)
+            self._calls[update.tool_call_id] = {"status": status}
 
     def _hear_plan(self, raw: Any) -> None:
         """Some agents keep their plan by a tool instead of telling it."""
@@ -198,7 +204,7 @@ class Session:
             {name: cut(text or "", QUESTION_CHARS) for name, text in diff.items()} for diff in told.get("diffs", [])
         ]
         return {
-            "title": told.get("title") or "Use a tool",
+            "title": _title(told),
             "text": told.get("tool") or "",
             "command": cut(command_of(call.raw_input), QUESTION_CHARS),
             "diffs": diffs[:20],
@@ -230,6 +236,12 @@ class Session:
             self.usage.tokens_in += used.input_tokens + (used.cached_read_tokens or 0) + (used.cached_write_tokens or 0)
             self.usage.tokens_out += used.output_tokens + (used.thought_tokens or 0)
             self.usage.cached += used.cached_read_tokens or 0
+
+
+def _title(call: dict[str, Any]) -> str:
+    """What a tool call is about to do."""
+    title, kind = str(call.get("title") or "Use a tool"), str(call.get("tool") or "")
+    return f"{kind.capitalize()} {title}" if kind in ON_FILES and " " not in title else title
 
 
 def described(call: Any) -> dict[str, Any]:
