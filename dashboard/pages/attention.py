@@ -19,7 +19,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     worker = access.get_worker(request.user, question.worker_id)
     regions = (fragments.worker_attention, fragments.worker_head, fragments.worker_facts, fragments.card)
     changed = [build(worker) for build in regions]
-    return done(request, *changed, fragments.nav(), said="Answered", to=reverse("worker", args=[worker.pk]))
+    return done(request, *changed, fragments.nav(), to=reverse("worker", args=[worker.pk]))
 
 
 @access.acting()

@@ -98,6 +98,10 @@ class Ask:
         return [one for one in self.choices if one.kind in ("allow_once", "reject_once", *StuckOption.values)]
 
     @property
+    def has_always(self) -> bool:
+        return any(one.kind == "allow_always" for one in self.choices)
+
+    @property
     def always(self) -> str:
         """What "always" covers, in the words of whoever asks; empty where it is not offered."""
         name = next((one.name for one in self.choices if one.kind == "allow_always"), "")

@@ -12,7 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought, Tool, words_of
+from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought, words_of
+from dashboard.pages.tool_calls import Tool
 from specs.text import clean_json
 
 WINDOW = 512 * 1024  # bytes that are looked at before the end, or before what is shown already
@@ -146,7 +147,7 @@ def newest(path: Path) -> Part:
     """The end of the transcript, which may be all of it. Raises FileNotFoundError."""
     with path.open("rb") as file:
         end = file.seek(0, 2)
-        lines = _Lines(file, _line_start(file, end - WINDOW), end)
+        lines = _Lines(file, _window_start(file, end), end)
         story = _told(lines)
     part = Part(offset=lines.end)
     return _last_of(part, story.entries, lines.start)
@@ -173,7 +174,7 @@ def onwards(path: Path, offset: int, grows: int, *, ended: bool = False) -> Part
 def before(path: Path, place: int) -> Part:
     """The entries that begin before `place`, from which on the page has them. Raises FileNotFoundError."""
     with path.open("rb") as file:
-        lines = _Lines(file, _line_start(file, place - WINDOW), place + WINDOW)
+        lines = _Lines(file, _window_start(file, place), place + WINDOW)
         story = _told(lines)
     part = _last_of(Part(), [entry for entry in story.entries if entry.begins < place], lines.start)
     part.stale = [again for entry in part.entries if (again := entry.first_line_from(place)) is not None]
@@ -245,6 +246,14 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
+
+
+def _window_start(file: BinaryIO, place: int) -> int:
+    """Where to begin to read so that some lines, a long one if need be, lie before `place`."""
+    size = WINDOW
+    while (start := _line_start(file, place - size)) >= place > size:
+        size *= 4
+    return start
 
 
 def _line_start(file: BinaryIO, near: int) -> int:

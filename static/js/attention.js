@@ -15,6 +15,15 @@
     document.querySelector(`[data-question] [data-answer="${CSS.escape(event.key)}"]`)?.click();
   });
 
+  // Whoever has answered with the focus on a button goes on from a place that is still there.
+  let answering = false;
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { answering = ctx.sourceElement.closest(".attention") !== null; });
+  document.addEventListener("htmx:after:swap", () => {
+    if (!answering || document.activeElement !== document.body) return;
+    answering = false;
+    (document.querySelector("[data-question] [data-answer]") ?? document.querySelector("[data-tabs] [aria-selected=true]"))?.focus({ preventScroll: true });
+  });
+
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     const form = ctx.sourceElement.closest("[data-clears]");
     if (form && ctx.response.status < 300) form.reset();

@@ -60,7 +60,7 @@ def test_the_panel_says_what_is_asked_and_what_exactly(viewer, worker, permissio
         "Start Redis",
         "docker compose up -d &lt;redis&gt;",
         "waiting ",
-        "Always covers, in the agent\N{RIGHT SINGLE QUOTATION MARK}s words: “Always allow docker compose”.",
+        "for the rest of the session, in the agent\N{RIGHT SINGLE QUOTATION MARK}s words: “Always allow docker",
     ):
         assert part in html, part
 
@@ -71,9 +71,9 @@ def test_buttons_stand_in_the_same_order_under_the_same_words_whatever_the_agent
 
 
 @pytest.mark.parametrize("name", ["Allow always", "Always allow", "always"])
-def test_what_always_covers_is_not_told_where_nobody_says_it(worker, name):
+def test_what_always_covers_is_told_in_our_words_where_nobody_says_more(worker, name):
     make.question(worker, options=[make.ALLOW, {"id": "all", "name": name, "kind": "allow_always"}])
-    assert "Always covers" not in panel(worker)
+    assert "Always covers such requests for the rest of the session." in panel(worker)
 
 
 def test_options_of_one_kind_keep_their_own_names(worker):

@@ -194,6 +194,20 @@ async def test_a_question_appears_by_itself_and_a_key_answers_it(page):
     assert not (await page.title()).startswith("(!")
 
 
+async def test_the_focus_does_not_get_lost_with_the_button(page):
+    first, second = await ask(title="First"), await ask(title="Second")
+    buttons = page.get_by_role("button", name="Allow once")
+    await expect(buttons).to_have_count(2)
+    await buttons.first.focus()
+    await page.keyboard.press("Enter")
+    await answered(first)
+    await expect(buttons).to_have_count(1)
+    await expect(buttons).to_be_focused()
+    await page.keyboard.press("Enter")
+    await answered(second)
+    await expect(page.get_by_role("tab", name="Conversation")).to_be_focused()
+
+
 async def test_keys_answer_nothing_while_somebody_writes(page):
     question = await ask()
     words = page.get_by_label("Or answer in words")

@@ -2,13 +2,15 @@
 
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashboard.pages import entries, transcripts
-from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought, Tool
+from dashboard.pages.entries import Asked, Entry, Note, Plan, Review, Speech, Thought
+from dashboard.pages.tool_calls import Tool
 from tests.support.transcript import line, write
 
 
@@ -116,6 +118,13 @@ def test_how_long_a_call_took_is_known_from_its_lines(path):
 def test_what_a_progress_bar_drew_over_is_gone(path):
     (call,) = told(path, line("tool", id="1", output="10 %\r50 %\r100 %\ndone\r\n"))
     assert call.output == "100 %\ndone"
+
+
+def test_a_long_line_of_output_is_read_at_once(path):
+    begun = time.process_time()
+    (call,) = told(path, line("tool", id="1", output="x" * 2_000_000))
+    assert len(call.output) < 100_000
+    assert time.process_time() - begun < 1
 
 
 def test_long_texts_and_outputs_are_cut_and_say_by_how_much(path):
@@ -287,6 +296,20 @@ def test_the_first_look_at_a_long_transcript_begins_near_its_end_and_leads_back_
         assert part.stale == []
         found = [entry.text for entry in part.entries] + found
     assert found == [f"note {number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"kind": "note", "text": "half' * 9])
+def test_a_line_longer_than_a_look_hides_nothing(path, monkeypatch, rest):
+    monkeypatch.setattr(transcripts, "WINDOW", 100)
+    lines = [line("note", text="short"), line("note", text="x" * 5000), line("note", text="y" * 3000)]
+    write(path, *lines, rest)
+    part = transcripts.newest(path)
+    found = [entry.text for entry in part.entries]
+    while part.earlier:
+        before, part = part.earlier, transcripts.before(path, part.earlier)
+        assert part.earlier < before
+        found = [entry.text for entry in part.entries] + found
+    assert [text[0] for text in found] == ["s", "x", "y"]
 
 
 def test_what_the_first_look_cut_through_is_whole_when_the_page_reads_back(path, monkeypatch):
