@@ -33,7 +33,7 @@ setup: $(VENV)/.installed-dev ## Install what development needs
 # Without npm the tests that need an agent say so; they are skipped, and fail on CI.
 agents: ## Install the coding agents that tests run (needs npm)
 	@if ! command -v npm >/dev/null; then echo "No npm here, so no agents for the tests"; \
-	else $(MAKE) $(AGENTS)/.installed || echo "The agents for the tests could not be installed"; fi
+	else $(MAKE) -s $(AGENTS)/.installed || echo "The agents for the tests could not be installed"; fi
 
 test: $(VENV)/.installed-dev agents ## Run every test (ARGS="-k name" chooses)
 	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
