@@ -20,7 +20,7 @@ WINDOW = 512 * 1024  # bytes that are looked at before the end, or before what i
 BLOCK = 1024 * 1024  # bytes of news in one reply
 LOOKBACK = 2 * 1024 * 1024  # bytes before the news in which an entry that still grows is looked for
 LONGEST_LINE = 8 * 1024 * 1024  # bytes; what is longer is left out
-MOST_ENTRIES = 200  # in one reply
+MOST_ENTRIES = 100  # in one reply
 
 
 @dataclass
