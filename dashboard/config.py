@@ -31,6 +31,7 @@ class Config(BaseSettings):
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     redis_url: str = Field(default="", validation_alias="REDIS_URL")
     max_workers: int = Field(default=5, ge=0, le=1000, validation_alias="MAX_WORKERS")
+    spare_workspaces: int = Field(default=2, ge=0, le=16)  # made ahead on each node; 0: none
     secret_key: str = ""
     allowed_hosts: str = ""
     debug: bool = False

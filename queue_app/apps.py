@@ -11,10 +11,11 @@ class QueueConfig(AppConfig):
 
     def ready(self) -> None:
         from specs.signals import spec_in_use
-        from workers.signals import slots_may_be_free
+        from workers.signals import slots_may_be_free, workspaces_wanted
 
         spec_in_use.connect(entry_of, dispatch_uid="queue_app.entry_of")
         slots_may_be_free.connect(fill, dispatch_uid="queue_app.fill")
+        workspaces_wanted.connect(next_projects, dispatch_uid="queue_app.next_projects")
 
 
 def entry_of(sender: Any, spec: Any, **_: Any) -> str | None:
@@ -29,3 +30,10 @@ def fill(sender: Any, **_: Any) -> None:
     from queue_app.dispatch import fill_slots
 
     fill_slots()
+
+
+def next_projects(sender: Any, node: Any, most: int, **_: Any) -> list[Any]:
+    """The projects of what starts next on the node."""
+    from queue_app.upcoming import upcoming
+
+    return upcoming(node, most)

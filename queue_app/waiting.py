@@ -130,11 +130,13 @@ class Situation:
         """The lowest free slot; there is one below the limit whenever the situation is not `full`."""
         return next(slot for slot in range(1, self.limit + 1) if slot not in self.slots)
 
-    def node_for(self, entry: WorkerQueue) -> Node | None:
-        """The least loaded online node that offers every executor of the spec and has room."""
+    def node_for(self, entry: WorkerQueue, *, with_room: bool = True) -> Node | None:
+        """The least loaded online node that offers every executor of the spec and, unless told otherwise, has room."""
         needs = self.needs(entry)
         able = [
-            node for node in self.nodes if self.has_room(node) and needs <= set(node.capabilities.get("executors", ()))
+            node
+            for node in self.nodes
+            if (self.has_room(node) or not with_room) and needs <= set(node.capabilities.get("executors", ()))
         ]
         return min(able, key=lambda node: (self.per_node[node.pk], node.pk), default=None)
 

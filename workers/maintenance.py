@@ -22,7 +22,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers import driving, landing, launch, publisher
+from workers import ahead, driving, landing, launch, publisher
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
@@ -208,9 +208,12 @@ def _remove(path: Path) -> bool:
 class Caretaker:
     """The loop of one node process."""
 
-    def __init__(self, name: str, superseded: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, name: str, superseded: Callable[[], None] = lambda: None, keeper: ahead.Keeper | None = None
+    ) -> None:
         self.name = name
         self.superseded = superseded
+        self.keeper = keeper  # of workspaces made ahead
         self.node: Node | None = None
         self.fenced = threading.Event()  # another process speaks for this node
         self._end = threading.Event()
@@ -235,6 +238,8 @@ class Caretaker:
             if not driving.owned.draining.is_set():
                 for landing_id in landing.pending(self.node):  # those whose message was lost
                     driving.land(landing_id)
+                if self.keeper is not None:
+                    self.keeper.want(ahead.wanted_on(self.node))
         if now >= self._next_pruning:
             self._next_pruning = now + PRUNE_SECONDS
             prune_events()
@@ -257,6 +262,8 @@ class Caretaker:
         if self.node is not None and not self.fenced.is_set():
             self.node.drain()  # or it would be given, and give itself, what it does not take up any more
         driving.owned.wait_until_empty(DRAIN_SECONDS)
+        if self.keeper is not None:
+            self.keeper.close()
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(DRAIN_SECONDS)  # its next heartbeat would say that the node is here
@@ -281,9 +288,11 @@ _caretakers: list[Caretaker] = []
 
 def start(name: str, superseded: Callable[[], None]) -> Caretaker:
     """Start the caretaker of this node process; `superseded` is called when another process speaks for the node."""
-    caretaker = Caretaker(name, superseded)
+    keeper = ahead.Keeper(driving.owned.draining)
+    caretaker = Caretaker(name, superseded, keeper)
     _caretakers.append(caretaker)
     publisher.drive_here(name, driving.begin)
+    keeper.start()
     caretaker.start()
     return caretaker
 

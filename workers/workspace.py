@@ -1,5 +1,7 @@
 """Where a worker works: in the project's directory itself, in a copy of it, or in a git worktree."""
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ class Workspace:
     setup: str
     branch: str = ""  # of the worktree that it shall be; "" for a copy
     base: str = ""  # the branch that the worktree begins with
+    ahead: str = ""  # with what the records of worktrees begin that were made for such a worker
 
     @property
     def needs_preparation(self) -> bool:
@@ -33,6 +36,7 @@ class Workspace:
         if not self.branch:
             return {**fields, "copy": {"source": source, "target": target}}
         worktree = {"repository": source, "target": target, "branch": self.branch, "base": self.base}
+        worktree["ahead"] = self.ahead
         return {**fields, "worktree": worktree}
 
 
@@ -45,7 +49,41 @@ def for_worker(project: Project, worker_id: int, spec: str = "spec") -> Workspac
     if project.isolation == Isolation.COPY:
         return Workspace(directory, source, project.setup_command)
     branch = f"spec/{spec}-{worker_id}"
-    return Workspace(directory, source, project.setup_command, branch, project.default_branch)
+    ahead = os.fspath(records() / f"{Kind.of(project).key}-")
+    return Workspace(directory, source, project.setup_command, branch, project.default_branch, ahead)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What must be the same for a worktree that was made ahead to be right for a worker of the project."""
+
+    project: str
+    repository: str
+    base: str
+    setup: str
+    environment: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, project: Project) -> "Kind":
+        variables = tuple(sorted(project.environment.items()))
+        return cls(project.name, project.directory, project.default_branch, project.setup_command, variables)
+
+    @property
+    def key(self) -> str:
+        """Names it; nothing of the variables can be read from that."""
+        told = json.dumps([self.repository, self.base, self.setup, self.environment])
+        return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
+
+    @property
+    def setup_ahead(self) -> str:
+        """The setup command, where it can run before there is a worker."""
+        return "" if "SPECYARD_WORKER" in self.setup else self.setup
+
+
+def records() -> Path:
+    """Where it is written down which worktrees were made ahead."""
+    data: Path = settings.SPECYARD.data
+    return data / "ahead"
 
 
 def agent_data(worker_id: int) -> Path:

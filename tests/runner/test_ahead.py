@@ -37,15 +37,16 @@ class Yard:
         self.attempts += 1
         return self.owner.work("prepare", self.attempts, **more)
 
-    def ahead(self, name: str = "one", command: str = SETUP, **more: Any) -> dict[str, Any]:
+    def ahead(self, name: str = "one", command: str = SETUP, task: str = "make") -> dict[str, Any]:
         """Have one made, brought up to date or removed."""
         wanted = {
             "repository": str(self.repository),
             "target": str(self.place(name)),
             "record": str(self.directory / "ahead" / f"key-{name}"),
             "base": "main",
+            "task": task,
         }
-        request = self.request(ahead=wanted | more, command=command, env={"SPECYARD_AHEAD": "1"})
+        request = self.request(ahead=wanted, command="" if task == "remove" else command, env={"SPECYARD_AHEAD": "1"})
         return self.owner.result(request)
 
     def worker(self, number: int = 1, command: str = SETUP, key: str = "key-") -> dict[str, Any]:
@@ -118,6 +119,14 @@ def test_what_the_setup_left_and_changed_is_as_if_it_had_just_run(yard: Yard) ->
     assert git(place, "show", "--name-only", "--format=", "HEAD") == "a.txt"  # and not what lay there untracked
 
 
+def test_another_setup_command_is_run_by_who_takes_it_over(yard: Yard) -> None:
+    yard.ahead(command="")
+    assert not (yard.place("one") / "stamp.txt").exists()
+    facts = yard.worker()
+    assert (facts["directory"], facts["ready"]) == (str(yard.place("one")), False)
+    assert (yard.place("one") / "stamp.txt").exists()
+
+
 def test_each_is_taken_once_the_oldest_first(yard: Yard) -> None:
     for age, name in ((100, "one"), (200, "two")):
         yard.ahead(name)
@@ -152,10 +161,10 @@ def test_a_base_that_moved_since_is_checked_out_and_set_up_anew(yard: Yard) -> N
 def test_it_is_brought_up_to_date_when_the_base_has_moved(yard: Yard) -> None:
     yard.ahead()
     stamp = (yard.place("one") / "stamp.txt").read_text()
-    assert passed(yard.ahead()) == {"ready": True}
+    assert passed(yard.ahead(task="renew")) == {"ready": True}
     assert (yard.place("one") / "stamp.txt").read_text() == stamp
     newer = commit(yard.repository, a="two\n")
-    assert passed(yard.ahead())["base"] == newer
+    assert passed(yard.ahead(task="renew"))["base"] == newer
     assert (yard.place("one") / "stamp.txt").read_text() != stamp
     assert yard.worker()["ready"] is True
 
@@ -211,41 +220,43 @@ def test_somebody_who_changed_it_keeps_it(yard: Yard) -> None:
     assert yard.records == []
 
 
-def test_one_that_somebody_changed_is_neither_updated_nor_removed(yard: Yard) -> None:
-    for name, more in (("one", {}), ("two", {"remove": True})):
-        yard.ahead(name)
-        git(yard.place(name), "checkout", "--quiet", "-b", f"mine-{name}")
-        commit(yard.repository, a=f"{name}\n")
-        result = yard.ahead(name, **more)
-        assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
-        assert "was changed by somebody" in result["message"]
-        assert git(yard.place(name), "branch", "--show-current") == f"mine-{name}"
+@pytest.mark.parametrize("task", ["renew", "remove"])
+def test_one_that_somebody_changed_is_neither_updated_nor_removed(yard: Yard, task: str) -> None:
+    yard.ahead()
+    git(yard.place("one"), "checkout", "--quiet", "-b", "mine")
+    commit(yard.repository, a="two\n")
+    assert "was changed by somebody" in passed(yard.ahead(task=task))["gone"]
+    assert git(yard.place("one"), "branch", "--show-current") == "mine"
+    assert yard.records == []
+
+
+@pytest.mark.parametrize("task", ["make", "renew", "remove"])
+def test_one_that_was_taken_is_never_touched_again(yard: Yard, task: str) -> None:
+    yard.ahead()
+    place = Path(yard.worker()["directory"])
+    (place / "b.txt").write_text("work\n")
+    commit(yard.repository, a="two\n")
+    assert passed(yard.ahead(task=task))["gone"].startswith(str(place))
+    assert (place / "b.txt").read_text() == "work\n"
+    assert git(place, "branch", "--show-current") == "spec/job-1"
     assert yard.records == []
 
 
 def test_one_that_is_removed_leaves_nothing(yard: Yard) -> None:
     yard.ahead()
-    assert passed(yard.ahead(command="", remove=True)) == {"ready": True}
+    assert passed(yard.ahead(task="remove")) == {"ready": True}
     assert list((yard.directory / "workspaces").iterdir()) == []
     assert yard.records == []
     assert len(git(yard.repository, "worktree", "list").splitlines()) == 1
-
-
-def test_one_that_was_taken_cannot_be_removed(yard: Yard) -> None:
-    yard.ahead()
-    place = Path(yard.worker()["directory"])
-    result = yard.ahead(command="", remove=True)
-    assert (result["outcome"], "was taken" in result["message"]) == ("failed", True)
-    assert (place / "a.txt").exists()
 
 
 def test_one_whose_repository_or_directory_is_gone_can_be_removed(yard: Yard) -> None:
     yard.ahead("one", command="exit 1")  # never finished
     yard.ahead("two")
     subprocess.run(["rm", "-rf", str(yard.place("two"))], check=True)
-    passed(yard.ahead("two", command="", remove=True))
+    passed(yard.ahead("two", task="remove"))
     subprocess.run(["rm", "-rf", str(yard.repository)], check=True)
-    passed(yard.ahead("one", command="", remove=True))
+    passed(yard.ahead("one", task="remove"))
     assert yard.records == []
 
 
@@ -280,6 +291,7 @@ def test_no_start_waits_for_one_that_is_being_made(yard: Yard, launcher: Launche
             "repository": str(yard.repository),
             "target": str(yard.place("one")),
             "record": str(yard.directory / "ahead" / "key-one"),
+            "task": "make",
             "base": "main",
         },
         command=f"until test -e {gate}; do sleep 0.01; done",
@@ -299,6 +311,7 @@ def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
             "repository": str(yard.repository),
             "target": str(yard.place("one")),
             "record": str(yard.directory / "ahead" / "key-one"),
+            "task": "make",
             "base": "main",
         },
         command="echo begun; sleep 600",
@@ -309,7 +322,7 @@ def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
     run.destroy()
     other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
     assert other.worker()["directory"] == str(yard.place("1"))
-    passed(other.ahead(command="", remove=True))
+    passed(other.ahead(task="remove"))
     assert yard.records == []
     assert not yard.place("one").exists()
 
@@ -320,6 +333,7 @@ def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
             "repository": str(yard.repository),
             "target": str(yard.place("one")),
             "record": str(yard.directory / "ahead" / "key-one"),
+            "task": "make",
             "base": "main",
         },
         command="sleep 600",

@@ -100,7 +100,9 @@ async def remove(git: Git, wanted: Ahead) -> None:
     code, _ = await parent.capture(["rm", "-rf", "--", wanted.target], parent.directory)
     if code:
         raise GitFailed(f"{wanted.target} could not be removed.")
-    for path in (wanted.target + ".exclude", wanted.record + ".log", wanted.record + MAKING, wanted.record + READY):
+    found = read(wanted.record + MAKING)
+    logs = {wanted.record + ".log", found.log if found else ""} - {""}
+    for path in (wanted.target + ".exclude", *logs, wanted.record + MAKING, wanted.record + READY):
         Path(path).unlink(missing_ok=True)
 
 

@@ -63,8 +63,8 @@ async def _make_worktree(wanted: Worktree, command: str, tools: Tools) -> Result
     for note in made.notes:
         tools.note(note)
     made.ready = made.ready and made.command == command
-    if made.ready:
-        _tell_of_setup(made.log, tools)
+    if made.log:
+        _tell_of_setup(made.log, tools, is_of_use=made.ready)
     return Result(Outcome.PASSED, facts=made.facts())
 
 
@@ -93,13 +93,13 @@ def offer(message: Prepare, facts: dict[str, Any]) -> None:
         ahead.offer(message.ahead, facts["base"], message.command, message.log)
 
 
-def _tell_of_setup(log: str, tools: Tools) -> None:
+def _tell_of_setup(log: str, tools: Tools, *, is_of_use: bool) -> None:
     """What the setup command said when it ran ahead, its end at least, goes into the log of the worker."""
-    tools.note("made ahead")
+    tools.note("made ahead" if is_of_use else "made ahead, set up again")
     with contextlib.suppress(OSError), open(log, "rb") as file:
-        file.seek(max(0, os.path.getsize(log) - SETUP_BYTES))
-        tools.write(file.read())
         os.unlink(log)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - SETUP_BYTES))
+        tools.write(file.read() if is_of_use else b"")
 
 
 async def keep_or_put_back(message: Checkpoint | Restore, tools: Tools) -> Result:
