@@ -57,6 +57,21 @@ def test_what_nobody_shows_is_not_drawn():
     assert board.take_due(1.0) == {Region("status")}
 
 
+@pytest.mark.parametrize("wrote", ["log_bytes", "transcript_bytes"])
+def test_what_a_worker_or_its_agent_writes_changes_nothing_of_its_own_page(wrote):
+    board = Board()
+    page(board, "worker:7")
+    board.mark(happens(EventKind.WORKER_PROGRESS, 7, **{wrote: 1}), 1.0)
+    assert board.take_due(1.0) == set()
+
+
+def test_a_question_is_drawn_on_the_page_of_its_worker_and_counted_everywhere():
+    board = Board()
+    page(board, "worker:7")
+    board.mark(happens(EventKind.WORKER_ATTENTION, 7, open=1), 1.0)
+    assert {NAV, Region("attention", 7), Region("timeline", 7)} <= board.take_due(1.0)
+
+
 def test_a_card_is_not_drawn_beside_the_list_that_contains_it():
     board = Board()
     page(board)

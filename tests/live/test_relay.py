@@ -64,7 +64,7 @@ async def test_the_page_of_a_worker_gets_its_regions_and_not_those_of_others(ope
     worker, _attempt = await in_database(running)
     other, _ = await in_database(running)
     page = await open_page(f"worker:{worker.pk}")
-    mine = {f"worker-{worker.pk}-{name}" for name in ("head", "facts", "timeline", "branch")}
+    mine = {f"worker-{worker.pk}-{name}" for name in ("head", "facts", "attention", "words", "timeline", "branch")}
     assert set(page.regions) == mine | {"nav-workers", "status-line"}
     page.messages.clear()
     await in_database(other.request_pause, "mira")
