@@ -90,10 +90,13 @@ class RequestDesk:
         finally:
             self._clock.let_go()
 
-    async def ask(self, **question: Any) -> Answer:
-        """Put a question to a person and wait, off the clock; that it is over is journalled however it ends."""
+    def new_question(self) -> str:
+        """A name for the next question."""
         self._asked += 1
-        key = f"{self._request}#{self._asked}"
+        return f"{self._request}#{self._asked}"
+
+    async def ask(self, key: str, **question: Any) -> Answer:
+        """Put a question to a person and wait, off the clock; that it is over is journalled however it ends."""
         answered = self._questions[key] = asyncio.get_running_loop().create_future()
         self.journal("asked", question=key, **question)
         gone: dict[str, Any] = {"option": "", "text": "", "by": "gone"}

@@ -149,9 +149,10 @@ class Conversation:
             "diffs": [],
             "options": [],
         }
-        self._transcript.add("asked", what="blocked", **asked)
-        answer = await self._desk.ask(what="blocked", **self._transcript.redactor.value(asked))
-        self._transcript.add("answered", option="", text=answer.text, by="person")
+        key = self._desk.new_question()
+        self._transcript.add("asked", question=key, what="blocked", **asked)
+        answer = await self._desk.ask(key, what="blocked", **self._transcript.redactor.value(asked))
+        self._transcript.add("answered", question=key, option="", text=answer.text, by="person")
         return answer.text or "Decide yourself, and go on."
 
     async def _say_once(self, text: str, whole: Whole) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,10 +19,12 @@ ON_FILES = ("read", "edit", "delete", "move")  # kinds of tools whose titles may
 TEXT_KEPT = 1_000_000  # characters of a turn's words, for what is read from them
 
 
-class Ask(Protocol):
-    """Puts a question to a person."""
+class People(Protocol):
+    """Those who are asked: see `executors.base.Desk`."""
 
-    def __call__(self, **question: Any) -> Awaitable[Answer]: ...
+    def new_question(self) -> str: ...
+
+    async def ask(self, key: str, **question: Any) -> Answer: ...
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Usage:
 class Session:
     """One conversation. `heard` is called at every sign of life."""
 
-    def __init__(self, identity: str, transcript: Transcript, policy: Policy, ask: Ask) -> None:
+    def __init__(self, identity: str, transcript: Transcript, policy: Policy, people: People) -> None:
         self.id = identity
         self.turns = 0
         self.options: list[Any] = []  # what can be chosen for it, as the agent says
@@ -56,13 +58,13 @@ class Session:
         self._plan: list[dict[str, str]] = []
         self._pieces = 0
         self._last_piece = ""
-        self.attend(transcript, policy, ask)
+        self.attend(transcript, policy, people)
 
-    def attend(self, transcript: Transcript, policy: Policy, ask: Ask) -> None:
+    def attend(self, transcript: Transcript, policy: Policy, people: People) -> None:
         """Begin to work for a request: its transcript, policy and people."""
         self.transcript = transcript
         self.policy = policy
-        self._ask = ask
+        self._people = people
         self.usage = Usage()
         self._used_before = self._used
         self.is_replaying = False
@@ -163,22 +165,23 @@ class Session:
     ) -> schema.RequestPermissionResponse:
         """Answer a permission request by the policy, or by a person."""
         self.heard()
-        asked = self._question(call, options)
+        key, asked = self._people.new_question(), self._question(call, options)
         allowed = self.policy.decide(call)
         if allowed is not None:
             chosen = choose(options, allow=allowed)
             if not allowed:
                 self._was_denied("")
-            self.transcript.add("asked", what="permission", **asked)
-            self.transcript.add("answered", option=chosen, by="policy")
+            self.transcript.add("asked", question=key, what="permission", **asked)
+            self.transcript.add("answered", question=key, option=chosen, by="policy")
             return outcome(chosen)
-        self.transcript.add("asked", what="permission", **asked)
-        asking = asyncio.ensure_future(self._ask(what="permission", **self.transcript.redactor.value(asked)))
+        self.transcript.add("asked", question=key, what="permission", **asked)
+        told = self.transcript.redactor.value(asked)
+        asking = asyncio.ensure_future(self._people.ask(key, what="permission", **told))
         self.waiting.add(asking)
         try:
             answer = await asyncio.shield(asking)
         except asyncio.CancelledError:
-            self.transcript.add("answered", option="", by="gone")
+            self.transcript.add("answered", question=key, option="", by="gone")
             if asking.cancelled():  # the turn was cancelled; not this task
                 return outcome("")
             asking.cancel()
@@ -190,7 +193,7 @@ class Session:
         chosen = answer.option if answer.option in known else choose(options, allow=False)
         if not any(option.option_id == chosen and option.kind.startswith("allow") for option in options):
             self._was_denied(answer.text)
-        self.transcript.add("answered", option=chosen, text=answer.text, by="person")
+        self.transcript.add("answered", question=key, option=chosen, text=answer.text, by="person")
         return outcome(chosen)
 
     def _was_denied(self, text: str) -> None:

@@ -110,7 +110,7 @@ class AgentWork:
             self.conversation.session.leave_questions()
 
     def new_session(self, identity: str) -> Session:
-        return Session(identity, self.transcript, self.policy, self.desk.ask)
+        return Session(identity, self.transcript, self.policy, self.desk)
 
     def _facts(self) -> dict[str, Any]:
         session = self.conversation.session
@@ -154,7 +154,7 @@ class ChunkWork(AgentWork):
                 how = "was taken up again" if resumed else "is not known to the agent any more; a new one was begun"
                 self.transcript.note(f"The session {how}.")
         elif session.transcript is not self.transcript:
-            session.attend(self.transcript, self.policy, self.desk.ask)
+            session.attend(self.transcript, self.policy, self.desk)
             self.desk.journal("session", id=session.id, profile=self.profile.name, resumed=True)
         await agent.configure(session, self.profile.model, self.profile.mode)
         return agent, session, is_new

@@ -112,8 +112,11 @@ class Desk(Protocol):
     def journal(self, kind: str, **fields: Any) -> None:
         """Write an entry of this request into the journal, which the worker's owner reads."""
 
-    async def ask(self, **question: Any) -> Answer:
-        """Put a question to a person. The wall time stands still until it is answered."""
+    def new_question(self) -> str:
+        """A name for the next question of this request."""
+
+    async def ask(self, key: str, **question: Any) -> Answer:
+        """Put a question with that name to a person. The wall time stands still until it is answered."""
 
     def off_the_clock(self) -> AbstractContextManager[None]:
         """Within: the wall time stands still."""
