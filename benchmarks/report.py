@@ -11,7 +11,7 @@ from benchmarks.harness import RESULTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
-MEASURED = ("start_latency", "chunk_overhead", "control_latency", "startup", "idle", "agents")
+MEASURED = ("start_latency", "chunk_overhead", "control_latency", "startup", "idle", "agents", "git_time")
 FIGURES = (
     ("start_latency", "freed_to_first_instruction_ms", "P1 slot freed → first instruction", (10, None, 40)),
     ("start_latency", "queued_to_first_instruction_ms", "P1 queued, idle → first instruction", (10, None, None)),
@@ -58,6 +58,29 @@ def memory_rows(figures: dict[str, float]) -> str:
     return rows
 
 
+def git_rows(figures: dict[str, Any]) -> str:
+    """What git takes, by hand and for workers; then how these compare."""
+    who = {"git_by_hand": "by hand", "one_worker": "one worker", "eight_workers": "eight workers"}
+    who["eight_workers_made_ahead"] = "eight workers, made ahead"
+    rows = ""
+    for name in ("worktree_made_ms", "repository_lock_ms", "checkpoint_ms", "restore_ms", "git_per_chunk_ms"):
+        what = name.removesuffix("_ms").replace("_", " ")
+        rows += "".join(
+            row(f"git: {what}, {whose}", figures[key][name], (None,) * 3)
+            for key, whose in who.items()
+            if name in figures[key]
+        )
+    for key, what in (("one_worker_to_by_hand", "one worker to by hand"), ("eight_to_one", "eight workers to one")):
+        ratios = ", ".join(
+            f"{name.removesuffix('_ms').replace('_', ' ')} {value:g}" for name, value in figures[key].items()
+        )
+        rows += f"| git, {what}, ratio of the medians: {ratios} | | | | | | |\n"
+    shares = ", ".join(
+        f"{whose} {figures[key]['share_of_git']:.0%}" for key, whose in who.items() if key != "git_by_hand"
+    )
+    return rows + f"| share of git in a chunk that does nothing else: {shares} | | | | | | |\n"
+
+
 def live_rows(figures: dict[str, Any]) -> str:
     """The rows of the live pages, whose figures carry their own names."""
     return "".join(
@@ -82,6 +105,7 @@ def main() -> None:
     )
     table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
     table += live_rows(live["figures"]) + idle_rows(results["idle"]["figures"])
+    table += git_rows(results["git_time"]["figures"])
     table += memory_rows(results["agents"]["figures"]["memory_per_worker"])
     PAGE.write_text(TEMPLATE.read_text().format(machine=machine, table=table, loads=loads))
     print(f"{PAGE} is written.")

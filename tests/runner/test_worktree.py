@@ -130,6 +130,31 @@ def test_an_empty_repository_is_refused_with_what_to_do(owner: Owner, directory:
     assert not target.exists()
 
 
+def test_a_bare_repository_is_refused_with_what_to_do(owner: Owner, directory: Path, target: Path) -> None:
+    git(directory, "init", "--quiet", "--bare", str(directory / "bare"))
+    result = prepare(owner, directory / "bare", target)
+    assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+    assert "is a bare repository" in result["message"]
+
+
+def test_a_restore_breaks_off_a_rebase(owner: Owner, worktree: Path) -> None:
+    good = git(worktree, "rev-parse", "HEAD")
+    commit(worktree, a="bad\n")
+    git(worktree, "branch", "theirs", good)
+    git(worktree, "checkout", "--quiet", "theirs")
+    commit(worktree, a="theirs\n")
+    git(worktree, "checkout", "--quiet", "spec/job-1")
+    stopped = subprocess.run(["git", "rebase", "--quiet", "theirs"], cwd=worktree, capture_output=True, check=False)
+    assert stopped.returncode
+    message = {"cwd": str(worktree), "branch": "spec/job-1", "commit": good}
+    assert owner.result(owner.work("restore", 2, **message))["outcome"] == "passed"
+    assert git(worktree, "status", "--porcelain=v2", "--branch").splitlines()[:2] == [
+        f"# branch.oid {good}",
+        "# branch.head spec/job-1",
+    ]
+    assert "rebase" not in git(worktree, "status")
+
+
 def test_a_repository_that_is_gone_is_refused(owner: Owner, directory: Path, target: Path) -> None:
     result = prepare(owner, directory / "gone", target)
     assert (result["outcome"], result["reason"]) == ("failed", "git_failed")

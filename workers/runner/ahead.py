@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workers.runner.freshness import ask_ahead
-from workers.runner.git import Git, GitFailed, check_out, is_repository, place_in, repository_lock
+from workers.runner.git import Git, GitFailed, check_out, place_in, place_of, repository_lock
 from workers.runner.messages import Ahead, Worktree
 
 FRESH = 60.0  # seconds for which a start believes what the origin has said to somebody else
@@ -50,9 +50,8 @@ async def keep(git: Git, wanted: Ahead) -> Kept | None:
 
     Raises NoRepository, Gone or another GitFailed.
     """
-    await is_repository(git)
+    inside = await place_of(git)
     base = await ask_ahead(git, wanted.base)
-    inside = await git("rev-parse", "--show-prefix")
     if wanted.task == "make":
         await _make(git, wanted, base)
     elif (found := read(wanted.record + READY)) and found.commit == base:
@@ -110,7 +109,7 @@ async def remove(git: Git, wanted: Ahead) -> None:
 
 
 async def take(git: Git, wanted: Worktree) -> Record | None:
-    """Take over the oldest that fits, None when there is none. Called with the repository's lock."""
+    """Take over the oldest that fits, None when there is none."""
     if not wanted.ahead:
         return None
     place = Path(wanted.ahead)
@@ -146,10 +145,11 @@ def _rename(record: Path, to: Path) -> Record | None:
 
 async def _fits(git: Git, found: Record) -> bool:
     """Whether it is there, belongs to this very repository, and nobody has done anything in it."""
-    there = git.at(found.directory)
-    if not os.path.isdir(found.directory) or not await _is_untouched(there, found.commit):
+    if not os.path.isdir(found.directory):
         return False
-    return await there.common() == await git.common()
+    asked = ("--path-format=absolute", "--git-common-dir", "HEAD", "--abbrev-ref", "HEAD")
+    said = await git.at(found.directory).ask("rev-parse", *asked)
+    return said.split("\n") == [str(await git.common()), found.commit, "HEAD"]
 
 
 def taken_before(wanted: Worktree) -> str:
@@ -165,7 +165,7 @@ def forget_taken(wanted: Worktree) -> None:
 
 async def _is_untouched(git: Git, commit: str) -> bool:
     """Whether it still stands at its commit, on no branch."""
-    return await git.ask("rev-parse", "HEAD") == commit and not await git.ask("symbolic-ref", "--quiet", "HEAD")
+    return await git.ask("rev-parse", "HEAD", "--abbrev-ref", "HEAD") == f"{commit}\nHEAD"
 
 
 def read(path: str | Path) -> Record | None:

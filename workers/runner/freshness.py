@@ -32,14 +32,15 @@ class Answer:
 async def fresh_base(git: Git, name: str, notes: list[str], since: float) -> str:
     """The commit to begin with: the branch as its remote has it, unless ours is further; else where HEAD stands.
 
-    Called with the repository's lock. What the origin said after the time `since` counts as what it says now.
+    What the origin said after the time `since` counts as what it says now.
     """
-    if name and await has_origin(git):
-        answer = _stamped(await git.common(), name, since)
-        if answer is None or (answer.commit and not await git.commit(answer.commit)):
-            answer = await _fetch(git, name, f"refs/remotes/origin/{name}")
-    else:
-        answer = Answer()
+    if not name or not await has_origin(git):
+        return await _base(git, name, Answer(), notes)
+    common = await git.common()
+    answer = _stamped(common, name, since)
+    if answer is None or (answer.commit and not await git.commit(answer.commit)):
+        async with repository_lock(git):
+            answer = _stamped(common, name, since) or await _fetch(git, name, f"refs/remotes/origin/{name}")
     return await _base(git, name, answer, notes)
 
 

@@ -34,6 +34,8 @@ class Git:
 
     capture: Capture
     directory: str
+    waited: float = 0.0  # seconds, for the lock of the repository
+    _common: Path | None = None
 
     async def __call__(self, *arguments: str) -> str:
         """Its output without the last line end. Raises GitFailed with what it said."""
@@ -53,7 +55,9 @@ class Git:
 
     async def common(self) -> Path:
         """The directory that all worktrees of the repository share."""
-        return Path(await self("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        if self._common is None:
+            self._common = Path(await self("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        return self._common
 
     async def commit(self, name: str) -> str:
         """The commit that a name stands for, "" for none."""
@@ -70,12 +74,19 @@ def said(output: str) -> str:
     return " ".join((told or lines[-1:])[:3])
 
 
-async def is_repository(git: Git) -> None:
-    """Raise NoRepository, or GitFailed where there is nothing yet to begin with."""
-    if not await git.succeeds("rev-parse", "--is-inside-work-tree"):
+async def place_of(git: Git) -> str:
+    """Where `git` stands within its repository: "services/mail/", "" at the top.
+
+    Raises NoRepository, or GitFailed where there is nothing yet to begin with.
+    """
+    code, output = await git.capture(["git", "rev-parse", "--is-inside-work-tree", "--show-prefix"], git.directory)
+    if code:
         raise NoRepository(f"{git.directory} is in no git repository.")
+    if not output.startswith("true\n"):
+        raise GitFailed(f"{git.directory} is a bare repository: name a clone of it that has files.")
     if not await git.commit("HEAD"):
         raise GitFailed("The repository has no commit yet: make a first one, or let the project's workers copy it.")
+    return output.removeprefix("true\n").removesuffix("\n")
 
 
 async def check_out(git: Git, commit: str) -> list[str]:
@@ -96,8 +107,8 @@ def place_in(top: str, inside: str, base: str) -> str:
 
 
 @asynccontextmanager
-async def repository_lock(git: Git) -> AsyncIterator[float]:
-    """Within: nobody else of Specyard touches what the worktrees of this repository share. Gives the seconds waited.
+async def repository_lock(git: Git) -> AsyncIterator[None]:
+    """Within: nobody else of Specyard touches what the worktrees of this repository share.
 
     The kernel lets go of it when this process ends, however it does.
     """
@@ -107,7 +118,8 @@ async def repository_lock(git: Git) -> AsyncIterator[float]:
         async with asyncio.timeout(LOCK_LIMIT):
             while not _try_lock(fd):
                 await asyncio.sleep(LOCK_PAUSE)
-        yield time.monotonic() - began
+        git.waited += time.monotonic() - began
+        yield
     except TimeoutError as error:
         raise GitFailed(f"Another worker has held the repository for {LOCK_LIMIT:.0f} s.") from error
     finally:

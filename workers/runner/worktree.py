@@ -14,7 +14,7 @@ from typing import Any
 
 from workers.runner import ahead
 from workers.runner.freshness import fresh_base
-from workers.runner.git import IDENTITY, Git, GitFailed, check_out, is_repository, place_in, repository_lock
+from workers.runner.git import IDENTITY, Git, GitFailed, check_out, place_in, place_of, repository_lock
 from workers.runner.messages import Worktree
 
 MOST_NAMES = 100
@@ -43,29 +43,33 @@ async def make(git: Git, wanted: Worktree) -> Made:
 
     What an attempt before this has half made goes: nobody has worked in it. Raises NoRepository or GitFailed.
     """
-    await is_repository(git)
+    inside = await place_of(git)
     notes = await _uncommitted(git)
-    inside = await git("rev-parse", "--show-prefix")
     began = time.time()
-    async with repository_lock(git) as waited:
-        await _clear(git, wanted)
-        branch = await _free_branch(git, wanted.branch)
-        spare = await ahead.take(git, wanted)
-        base = await fresh_base(git, wanted.base, notes, began - ahead.FRESH if spare else began)
-        Path(wanted.target).parent.mkdir(parents=True, exist_ok=True)
-        _branch_file(wanted).write_text(branch)
-        top = spare.directory if spare else wanted.target
-        if spare:
-            await git.at(top)("checkout", "--quiet", "-b", branch)
-        else:
-            await git("worktree", "add", "--quiet", "--no-checkout", "-b", branch, top, base)
+    await _clear(git, wanted)
+    branch = await _free_branch(git, wanted.branch)
+    spare = await ahead.take(git, wanted)
+    base = await fresh_base(git, wanted.base, notes, began - ahead.FRESH if spare else began)
+    Path(wanted.target).parent.mkdir(parents=True, exist_ok=True)
+    _branch_file(wanted).write_text(branch)
+    if spare:
+        await git.at(spare.directory)("checkout", "--quiet", "-b", branch)
+    else:
+        await _add(git, wanted, branch, base)
+    top = git.at(spare.directory if spare else wanted.target)
     ready = spare is not None and spare.commit == base
     if not ready:
-        notes += await check_out(git.at(top), base)
-    made = Made(place_in(top, inside, wanted.base), branch, base, notes, ready, waited=waited)
+        notes += await check_out(top, base)
+    made = Made(place_in(top.directory, inside, wanted.base), branch, base, notes, ready, waited=git.waited)
     if spare:
         made.command, made.log = spare.command, spare.log
     return made
+
+
+async def _add(git: Git, wanted: Worktree, branch: str, base: str) -> None:
+    async with repository_lock(git):
+        await git("worktree", "prune")  # of one at this place that is gone, it would be in the way
+        await git("worktree", "add", "--quiet", "--no-checkout", "-b", branch, wanted.target, base)
 
 
 async def _uncommitted(git: Git) -> list[str]:
@@ -81,12 +85,18 @@ def _branch_file(wanted: Worktree) -> Path:
 
 async def _clear(git: Git, wanted: Worktree) -> None:
     """Remove what an attempt that did not come to its end has made, its branch too if it leads nowhere."""
-    for place in filter(None, (wanted.target, ahead.taken_before(wanted))):
-        if Path(place).exists():
-            await git.ask("worktree", "remove", "--force", "--force", place)
-            shutil.rmtree(place, ignore_errors=True)
+    places = [place for place in (wanted.target, ahead.taken_before(wanted)) if place and os.path.lexists(place)]
+    if places or _branch_file(wanted).exists():
+        async with repository_lock(git):
+            for place in places:
+                await git.ask("worktree", "remove", "--force", "--force", place)
+                shutil.rmtree(place, ignore_errors=True)
+            await git("worktree", "prune")
+            await _remove_branch(git, wanted)
     ahead.forget_taken(wanted)
-    await git("worktree", "prune")
+
+
+async def _remove_branch(git: Git, wanted: Worktree) -> None:
     try:
         branch = _branch_file(wanted).read_text()
     except FileNotFoundError:
@@ -128,26 +138,38 @@ def _as_pattern(name: str) -> str:
 
 async def checkpoint(git: Git, message: str) -> dict[str, Any]:
     """Commit everything that has changed. Gives the commit that stands afterwards and whether it is a new one."""
-    await _remove_stale_lock(git)
-    top = git.at(await git("rev-parse", "--show-toplevel"))
+    top, _ = await _top_of(git)
     await top(*_excluding(top), "add", "--all")
     changed = not await top.succeeds("diff", "--cached", "--quiet")
     if changed:
-        known = await top.ask("config", "user.email")
-        identity = () if known else IDENTITY
         commit = ("commit", "--quiet", "--no-verify", "--no-gpg-sign", f"--message={message}")
-        await top(*identity, "-c", "core.hooksPath=/dev/null", *commit)
+        plain = ("-c", "core.hooksPath=/dev/null")
+        if not await top.succeeds(*plain, "-c", "user.useConfigOnly=true", *commit):  # who it is from is not known
+            await top(*plain, *IDENTITY, *commit)
     return {"commit": await top("rev-parse", "HEAD"), "changed": changed}
 
 
 async def restore(git: Git, branch: str, commit: str) -> None:
     """Put the worktree back to a commit of its branch: tracked files, untracked ones, not what git ignores."""
-    await _remove_stale_lock(git)
-    top = git.at(await git("rev-parse", "--show-toplevel"))
-    await top.ask("am", "--abort")
-    await top.ask("rebase", "--abort")
+    top, is_rebasing = await _top_of(git)
+    if is_rebasing:
+        await top.ask("am", "--abort")
+        await top.ask("rebase", "--abort")
     await top("checkout", "--quiet", "--force", "-B", branch, commit)
     await top(*_excluding(top), "clean", "--quiet", "-f", "-f", "-d")
+
+
+async def _top_of(git: Git) -> tuple[Git, bool]:
+    """git at the top of a worktree, and whether a rebase or the like was left there half done.
+
+    A git that was killed has left its lock; nothing of the run is alive that could hold it.
+    """
+    names = ("index.lock", "rebase-merge", "rebase-apply")
+    asked = [part for name in names for part in ("--git-path", name)]
+    said = await git("rev-parse", "--path-format=absolute", "--show-toplevel", *asked)
+    top, lock, *half_done = said.split("\n")
+    Path(lock).unlink(missing_ok=True)
+    return git.at(top), any(os.path.exists(path) for path in half_done)
 
 
 def _exclude_file(top_level: str) -> Path:
@@ -158,9 +180,3 @@ def _exclude_file(top_level: str) -> Path:
 def _excluding(top: Git) -> tuple[str, ...]:
     exclude = _exclude_file(top.directory)
     return ("-c", f"core.excludesFile={exclude}") if exclude.exists() else ()
-
-
-async def _remove_stale_lock(git: Git) -> None:
-    """A git that was killed in this worktree has left its lock; nothing of the run is alive that could hold it."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(await git("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
