@@ -22,7 +22,6 @@ ALONE = 4  # workers that have the repository to themselves, one after another
 CHUNKS = 10
 FAILING = (3, 7)  # chunks whose first attempt fails, so that the worktree is put back
 DIRECTORIES, FILES, LINES = 100, 20, 60  # of the repository: 2,000 files of 60 lines
-BY_HAND = 20
 KINDS = {"prepare": "worktree_made", "checkpoint": "checkpoint", "restore": "restore"}
 IDENTITY = ("-c", "user.name=Bench", "-c", "user.email=bench@example.org")
 
@@ -117,23 +116,20 @@ def times(data: Path, workers: list[Any]) -> Times:
     return found
 
 
-def by_hand(repository: Path, place: Path) -> dict[str, list[float]]:
-    """The same work with git called from here, one command after another."""
-    took: dict[str, list[float]] = {kind: [] for kind in KINDS.values()}
-    for number in range(BY_HAND):
-        target = place / str(number)
-        with timed(took["worktree_made"]):
-            git(repository, "worktree", "add", "--quiet", "-b", f"hand-{number}", str(target), "main")
+def by_hand(repository: Path, target: Path, took: dict[str, list[float]]) -> None:
+    """What one worker does, with git called from here, one command after another."""
+    with timed(took["worktree_made"]):
+        git(repository, "worktree", "add", "--quiet", "-b", f"hand-{target.name}", str(target), "main")
+    for ordinal in range(1, CHUNKS + 1):
+        if ordinal in FAILING:
+            subprocess.run(["/bin/sh", "-c", command(1)], cwd=target, check=True)
+            with timed(took["restore"]):
+                git(target, "reset", "--quiet", "--hard")
+                git(target, "clean", "--quiet", "-fd")
         subprocess.run(["/bin/sh", "-c", command(1)], cwd=target, check=True)
         with timed(took["checkpoint"]):
             git(target, "add", "--all")
             git(target, "commit", "--quiet", "--message", "work")
-        subprocess.run(["/bin/sh", "-c", command(2)], cwd=target, check=True)
-        with timed(took["restore"]):
-            git(target, "reset", "--quiet", "--hard")
-            git(target, "clean", "--quiet", "-fd")
-        git(repository, "worktree", "remove", "--force", str(target))
-    return took
 
 
 class timed:
@@ -189,10 +185,13 @@ def main() -> None:
     with harness.up(MAX_WORKERS=str(WORKERS), SPECYARD_SPARE_WORKSPACES=str(WORKERS)) as running:
         repository = running.data / "bench"
         make_repository(repository)
-        hand = {
-            f"{kind}_ms": harness.milliseconds(took) for kind, took in by_hand(repository, running.data / "h").items()
-        }
-        alone = figures_of(times(running.data, [run([f"alone{number}"], repository)[0] for number in range(ALONE)]))
+        took: dict[str, list[float]] = defaultdict(list)
+        workers = []
+        for number in range(ALONE):
+            workers += run([f"alone{number}"], repository)
+            by_hand(repository, running.data / "hand" / str(number), took)
+        alone = figures_of(times(running.data, workers))
+        hand = {f"{kind}_ms": harness.milliseconds(taken) for kind, taken in took.items()}
         together = figures_of(times(running.data, run([f"w{number}" for number in range(WORKERS)], repository)))
         ahead = figures_of(times(running.data, run_ahead(running, repository)))
     figures = {
