@@ -157,7 +157,7 @@ def figures_of(found: Times) -> dict[str, Any]:
 def ratio(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
     """How many times as long the median takes, by what both have."""
     shared = [name for name in one if name in other and isinstance(one[name], dict)]
-    return {name: round(one[name]["p50"] / other[name]["p50"], 2) for name in shared if other[name]["p50"]}
+    return {name: round(one[name]["p50"] / other[name]["p50"], 2) for name in shared if other[name]["p50"] >= 1}
 
 
 def made_ahead(data: Path) -> int:

@@ -35,6 +35,7 @@ from workers.workspace import Kind, records
 logger = logging.getLogger(__name__)
 
 NOBODY = 0  # stands for the worker in the names of these runs
+EPOCH = 1  # a run of these has one owner: the process after it begins another
 RENEW_SECONDS = 45.0  # less than the runners' FRESH, so that a start finds an answer of the origin that counts
 KEEP_SECONDS = 600.0  # how long one stays that nobody seems to need
 RETRY_SECONDS = 600.0  # until something is tried again that did not work
@@ -90,7 +91,6 @@ class Keeper:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="ahead", daemon=True)
         self._numbers = itertools.count(time.time_ns() // 1_000_000 % 10**9)  # not those of a process before this one
-        self._epoch = int(time.time())
         self._is_tidy = False
         self._needed: dict[Path, float] = {}  # when it was wanted last
         self._renewed: dict[Path, float] = {}
@@ -159,6 +159,8 @@ class Keeper:
         for name in launch.ping()["runs"]:
             if name.startswith(f"{NOBODY}-"):
                 self._destroy(Run(NOBODY, int(name.partition("-")[2])))
+        for path in (settings.SPECYARD.data / "runs").glob(f"{NOBODY}-*"):
+            shutil.rmtree(path, ignore_errors=True)
         reclaim()
         for place in places(MAKING):
             self._remove(place)
@@ -211,7 +213,7 @@ class Keeper:
         try:
             ours = launch.start(run)
             try:
-                launch.hail(run, ours, self._epoch)
+                launch.hail(run, ours, EPOCH)
                 ours.send(request)
                 return self._result(ours)
             finally:
@@ -237,7 +239,7 @@ class Keeper:
                 ours.send({"op": "interrupt", "worker": NOBODY, "reason": "drain"})
 
     def _destroy(self, run: Run) -> None:
-        launch.destroy(run, self._epoch)
+        launch.destroy(run, EPOCH)
         shutil.rmtree(run.directory, ignore_errors=True)
 
 

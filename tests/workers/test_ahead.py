@@ -240,9 +240,10 @@ def test_a_process_that_drains_breaks_off_at_once(busy: Busy) -> None:
 def test_who_comes_after_a_killed_process_clears_up(busy: Busy) -> None:
     """The runner of the process before goes on, and what it makes is half made."""
     after = Keeper(threading.Event())
-    after._epoch += 1
     (left,) = places(MAKING)
+    (settings.SPECYARD.data / "runs" / "0-7").mkdir(parents=True)
     look(after)
+    assert not (settings.SPECYARD.data / "runs" / "0-7").exists()
     with pytest.raises(RunnerLost):
         busy.done.result(10)
     assert runs() == []
