@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,7 @@ from tests.architecture.source import ROOT
 from tests.support import make
 from workers import publisher
 from workers.errors import StaleTransition
-from workers.models import Attempt, Worker
+from workers.models import Attempt, Question, Worker
 from workers.states import (
     FINAL,
     AttemptStatus,
@@ -108,3 +109,45 @@ def test_the_drawn_arrows_of_an_attempt_are_what_closing_does() -> None:
 def test_every_state_of_a_chunk_is_drawn() -> None:
     states = {state for arrow in drawn("Chunk of a worker") for state in arrow} - {"[*]"}
     assert states == set(ChunkOutcome)
+
+
+QUESTION_STATES: dict[str, dict[str, object]] = {
+    "open": {},
+    "answered": {"answered_at": timezone.now(), "option": "once"},
+    "delivered": {"answered_at": timezone.now(), "option": "once", "delivered_at": timezone.now()},
+    "gone": {"closed": "gone"},
+}
+QUESTION_VERBS: dict[str, Callable[[Question, Worker], object]] = {
+    "respond": lambda question, worker: question.respond("no", "", "mira"),
+    "decided": lambda question, worker: question.decided(worker, "no", ""),
+    "delivered": lambda question, worker: question.delivered(worker),
+    "gone": lambda question, worker: question.gone(worker),
+}
+
+
+def state_of(question: Question) -> str:
+    """Where a question is drawn."""
+    if question.closed:
+        return question.closed
+    if question.delivered_at:
+        return "delivered"
+    return "answered" if question.answered_at else "open"
+
+
+def test_the_drawn_arrows_of_a_question_are_what_the_verbs_do() -> None:
+    done: dict[Arrow, set[str]] = {}
+    for (source, facts), (name, verb) in itertools.product(QUESTION_STATES.items(), QUESTION_VERBS.items()):
+        worker = make.agents_worker()
+        question = make.question(worker)
+        Question.objects.filter(pk=question.pk).update(**facts)
+        with suppress(StaleTransition):
+            verb(Question.objects.get(pk=question.pk), worker)
+        found = Question.objects.get(pk=question.pk)
+        if state_of(found) != source:
+            done.setdefault((source, state_of(found)), set()).add(name)
+        elif source != "open":
+            assert found.option == facts.get("option", ""), f"{name} changed the answer of one that is {source}"
+    arrows = between(drawn("Question"))
+    assert set(done) == set(arrows)
+    for arrow, label in arrows.items():
+        assert done[arrow] == {label.split(" ")[0]}

@@ -28,7 +28,7 @@ class Puppet:
     def __init__(self, start: Message, play: "Play") -> None:
         self.run = start["run"]
         self.directory = Path(start["directory"])
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True)  # it is new: what another run has left there would be taken for its own
         self.entries: list[Message] = []
         self.heard: list[Message] = []
         self.work: queue.Queue[Message] = queue.Queue()
@@ -192,7 +192,7 @@ class Puppets:
     def _answer(self, client: socket.socket) -> None:
         with client.makefile("rb") as stream:
             request = json.loads(stream.readline())
-        if request["op"] == "start":
+        if request["op"] == "start" and request["run"] not in self.runs:
             self.runs[request["run"]] = Puppet(request, self.play)
         elif request["op"] == "destroy" and request["run"] in self.runs:
             self.runs[request["run"]].die()

@@ -389,5 +389,6 @@ def test_what_a_lost_attempt_has_left_is_put_back_unless_an_agent_knows_of_it(gi
     second = git.puppets.runner(git.worker.pk, 2)
     second.asked_for("execute")
     second.finish()
-    git.end()
-    assert restored(second) == [("1.2:restore", BASE)]
+    worker = git.end()
+    heard = [message.get("request", message["op"]) for message in second.heard]
+    assert restored(second) == [("1.2:restore", BASE)], f"{heard}, {attempts(worker)}, {worker.branch!r}"

@@ -13,7 +13,7 @@ from workers.errors import InvalidWords, StaleTransition
 from workers.models.attempt import Attempt
 from workers.models.event import after_commit, assign, unit_of_work
 from workers.models.plan import WorkerChunk
-from workers.models.worker import GONE, Worker
+from workers.models.worker import GONE, IS_OPEN, Worker
 from workers.states import AttemptStatus, ChunkOutcome, QuestionKind, StuckOption
 
 TITLE_LENGTH = 300
@@ -82,7 +82,9 @@ class Question(models.Model):
             return
         self._refuse_what_is_late()
         self._refuse_what_is_no_answer(option, text)
-        self._change(answered_at=timezone.now(), answered_by=by, option=option, answer=text)
+        facts = {"answered_at": timezone.now(), "answered_by": by, "option": option, "answer": text}
+        Question.objects.filter(pk=self.pk).update(**facts)
+        assign(self, facts)
         worker.questions_changed()
         after_commit(partial(publisher.wish_changed, worker.pk, f"answer:{self.pk}"))
 
@@ -133,26 +135,25 @@ class Question(models.Model):
 
     def delivered(self, worker: Worker) -> None:
         """Record that a person's answer has reached what had asked."""
-        self._record(worker, delivered_at=timezone.now())
+        self._record(worker, IS_UNDELIVERED, delivered_at=timezone.now())
 
     def decided(self, worker: Worker, option: str, text: str) -> None:
         """Record that the profile's policy has answered before any person."""
         now = timezone.now()
-        self._record(worker, answered_at=now, answered_by=POLICY, option=option, answer=text, delivered_at=now)
+        answer = {"answered_by": POLICY, "option": option, "answer": text}
+        self._record(worker, IS_OPEN, answered_at=now, delivered_at=now, **answer)
 
     def gone(self, worker: Worker) -> None:
         """Record that nobody can answer any more, or that the answer came too late."""
-        self._record(worker, closed=GONE)
+        self._record(worker, Q(closed="", delivered_at=None), closed=GONE)
 
     @unit_of_work
-    def _record(self, worker: Worker, **changes: Any) -> None:
+    def _record(self, worker: Worker, allowed: Q, **changes: Any) -> None:
+        """Change what is as `allowed` says; what is not, was faster, or has been recorded already."""
         worker.prove()
-        self._change(**changes)
-        worker.questions_changed()
-
-    def _change(self, **changes: Any) -> None:
-        Question.objects.filter(pk=self.pk).update(**changes)
-        assign(self, changes)
+        if Question.objects.filter(allowed, pk=self.pk).update(**changes):
+            assign(self, changes)
+            worker.questions_changed()
 
 
 def check_words(text: str, *, may_be_empty: bool = False) -> None:
