@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from unidiff.patch import Hunk
 
 from dashboard.pages import words
 from dashboard.pages.fragments import Fragment
+from dashboard.pages.hunks import Line, lines_of, pairs_of
 from workers import diffs
 from workers.diffs import Change, Kind, Patch, Totals
 from workers.git import GitFailed
@@ -20,12 +20,9 @@ from workers.models import Worker, WorkerChunk
 
 MOST_ROWS = 300  # files of one list
 MOST_OPEN, OPEN_LINES = 5, 400  # what is shown without a click
-LONGEST_LINE = 2000  # characters
 GENERATED = re.compile(
     r"(^|/)(package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|[\w.-]+\.lock|go\.sum|[\w.-]+\.min\.(js|css)|[\w.-]+\.map)$"
 )
-# They change the order in which a line is read, or are not seen at all: https://trojansource.codes
-HIDDEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 NOTES = {Kind.ADDED: "new", Kind.DELETED: "deleted", Kind.RETYPED: "another type of file"}
 
 
@@ -116,59 +113,6 @@ def count_of(worker: Worker) -> Fragment:
 def whole_of(worker: Worker, spans: Sequence[Span]) -> Span:
     """What all of them together have changed."""
     return Span(worker, worker.base_commit, spans[-1].new if spans else worker.base_commit)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a file, with its number before and after."""
-
-    kind: str  # same, added, removed or note
-    sign: str
-    text: str
-    old: int | None = None
-    new: int | None = None
-
-
-KINDS = {"+": "added", "-": "removed", "\\": "note"}
-
-
-def lines_of(hunk: Hunk) -> list[Line]:
-    """The lines as they stand in a diff."""
-    return [
-        Line(
-            KINDS.get(line.line_type, "same"),
-            line.line_type.strip("\\ "),
-            _shown(line.value.removeprefix(" ") if line.line_type == "\\" else line.value),
-            line.source_line_no,
-            line.target_line_no,
-        )
-        for line in hunk
-    ]
-
-
-def _shown(value: str) -> str:
-    text = value.removesuffix("\n")
-    text = text[:-1] + "␍" if text.endswith("\r") else text
-    if len(text) > LONGEST_LINE:
-        text = f"{text[:LONGEST_LINE]} … and {len(text) - LONGEST_LINE} more characters"
-    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-
-
-def pairs_of(hunk: Hunk) -> list[tuple[Line | None, Line | None]]:
-    """The lines before and after side by side; what was removed stands beside what was added in its place."""
-    found: list[tuple[Line | None, Line | None]] = []
-    removed: list[Line] = []
-    added: list[Line] = []
-    for line in [*lines_of(hunk), Line("end", "", "")]:
-        if line.kind in ("removed", "added"):
-            (removed if line.kind == "removed" else added).append(line)
-        elif line.kind == "note" and (removed or added):
-            (added or removed).append(line)
-        else:
-            found += zip_longest(removed, added)
-            removed, added = [], []
-            found.append((line, line))
-    return found[:-1]
 
 
 @dataclass(frozen=True)

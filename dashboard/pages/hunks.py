@@ -1,0 +1,62 @@
+"""The lines of a diff: as they stand in it, or before and after side by side."""
+
+import re
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from unidiff.patch import Hunk
+
+LONGEST_LINE = 2000  # characters
+# They change the order in which a line is read, or are not seen at all: https://trojansource.codes
+HIDDEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+KINDS = {"+": "added", "-": "removed", "\\": "note"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a file, with its number before and after."""
+
+    kind: str  # same, added, removed or note
+    sign: str
+    text: str
+    old: int | None = None
+    new: int | None = None
+
+
+def lines_of(hunk: Hunk) -> list[Line]:
+    """The lines as they stand in a diff."""
+    return [
+        Line(
+            KINDS.get(line.line_type, "same"),
+            line.line_type.strip("\\ "),
+            _shown(line.value.removeprefix(" ") if line.line_type == "\\" else line.value),
+            line.source_line_no,
+            line.target_line_no,
+        )
+        for line in hunk
+    ]
+
+
+def _shown(value: str) -> str:
+    text = value.removesuffix("\n")
+    text = text[:-1] + "␍" if text.endswith("\r") else text
+    if len(text) > LONGEST_LINE:
+        text = f"{text[:LONGEST_LINE]} … and {len(text) - LONGEST_LINE} more characters"
+    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def pairs_of(hunk: Hunk) -> list[tuple[Line | None, Line | None]]:
+    """The lines before and after side by side; what was removed stands beside what was added in its place."""
+    found: list[tuple[Line | None, Line | None]] = []
+    removed: list[Line] = []
+    added: list[Line] = []
+    for line in [*lines_of(hunk), Line("end", "", "")]:
+        if line.kind in ("removed", "added"):
+            (removed if line.kind == "removed" else added).append(line)
+        elif line.kind == "note" and (removed or added):
+            (added or removed).append(line)
+        else:
+            found += zip_longest(removed, added)
+            removed, added = [], []
+            found.append((line, line))
+    return found[:-1]
