@@ -96,6 +96,8 @@ class Asking(RunnerLink):
             "checkpoint",
             f"{name_of(attempt, chunk)}:checkpoint",
             message=f"{chunk.title}\n\n{about}",
+            branch=worker.branch,
+            base=self.head,
             **self.surroundings(attempt, chunk),
         )
 
@@ -186,7 +188,8 @@ class Asking(RunnerLink):
             "task": self.task(chunk),
             "base": self.head,
         }
-        return {"agent": review, "agent_data": str(agent_data(self.worker.pk))}
+        timeout = min(float(chunk.timeout), profile["wall"])
+        return {"agent": review, "agent_data": str(agent_data(self.worker.pk)), "timeout": timeout}
 
     def granted(self, chunk: WorkerChunk) -> int:
         """How many attempts people have allowed beyond those of the spec."""
@@ -218,5 +221,6 @@ class Asking(RunnerLink):
     def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
         """How far its log reaches, when the runner has told the end of it."""
         name = name_of(attempt, attempt.chunk)
-        told = self.results.get(f"{name}:review") or self.results.get(f"{name}:execute")
+        ends = (self.results.get(f"{name}:{what}") for what in ("checkpoint", "review", "execute"))
+        told = next(filter(None, ends), None)
         return {"log_bytes": told["bytes"], "log_lines": told["lines"]} if told else {}

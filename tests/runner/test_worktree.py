@@ -196,10 +196,10 @@ def worktree(owner: Owner, repository: Path, target: Path) -> Path:
     return target
 
 
-def checkpoint(owner: Owner, worktree: Path, attempt: int = 1) -> dict[str, Any]:
+def checkpoint(owner: Owner, worktree: Path, attempt: int = 1, **more: str) -> dict[str, Any]:
     nobody = {"GIT_CONFIG_GLOBAL": os.devnull}
-    message = {"cwd": str(worktree), "message": "Chunk 1: paint", "env": nobody}
-    result = owner.result(owner.work("checkpoint", attempt, **message))
+    message = {"cwd": str(worktree), "message": "Chunk 1: paint", "env": nobody, "branch": "spec/job-1"}
+    result = owner.result(owner.work("checkpoint", attempt, **message, **more))
     assert result["outcome"] == "passed", result
     facts: dict[str, Any] = result["facts"]
     return facts
@@ -233,6 +233,59 @@ def test_the_project_s_hooks_and_a_killed_git_do_not_stand_in_the_way(
     Path(git(worktree, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).touch()
     (worktree / "a.txt").write_text("two\n")
     assert checkpoint(owner, worktree)["changed"] is True
+
+
+def on_its_branch(worktree: Path, before: str, facts: dict[str, Any]) -> list[str]:
+    """The files that the branch got, by one commit, which is where HEAD stands."""
+    assert git(worktree, "symbolic-ref", "--short", "HEAD") == "spec/job-1"
+    assert git(worktree, "rev-parse", "spec/job-1") == facts["commit"]
+    assert git(worktree, "rev-parse", "spec/job-1^") == before
+    assert git(worktree, "status", "--porcelain", "--untracked-files=no") == ""
+    return git(worktree, "diff", "--name-only", before, "HEAD").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("moves", "found"),
+    [
+        (["checkout --quiet -b nice"], "on nice"),
+        (["checkout --quiet --detach"], "on no branch"),
+        (["branch -m renamed"], "on renamed"),
+        (["checkout --quiet --detach", "branch -D spec/job-1"], "on no branch"),
+    ],
+)
+def test_a_checkpoint_lands_on_the_worker_s_branch(owner: Owner, worktree: Path, moves: list[str], found: str) -> None:
+    before = git(worktree, "rev-parse", "HEAD")
+    for move in moves:
+        git(worktree, *move.split())
+    elsewhere = commit(worktree, b="committed elsewhere\n")
+    (worktree / "c.txt").write_text("not committed\n")
+    facts = checkpoint(owner, worktree, base=before)
+    assert on_its_branch(worktree, before, facts) == ["b.txt", "c.txt"]
+    assert git(worktree, "cat-file", "-t", elsewhere) == "commit"
+    assert f"The worktree was {found}: put back onto spec/job-1" in owner.run.log(1).read_text()
+
+
+def test_a_checkpoint_breaks_off_a_rebase_and_keeps_the_files(owner: Owner, worktree: Path) -> None:
+    good = git(worktree, "rev-parse", "HEAD")
+    mine = commit(worktree, a="mine\n")
+    git(worktree, "branch", "theirs", good)
+    git(worktree, "checkout", "--quiet", "theirs")
+    commit(worktree, a="theirs\n")
+    git(worktree, "checkout", "--quiet", "spec/job-1")
+    stopped = subprocess.run(["git", "rebase", "--quiet", "theirs"], cwd=worktree, capture_output=True, check=False)
+    assert stopped.returncode
+    (worktree / "a.txt").write_text("both\n")
+    facts = checkpoint(owner, worktree)
+    assert on_its_branch(worktree, mine, facts) == ["a.txt"]
+    assert (worktree / "a.txt").read_text() == "both\n"
+    assert "rebase" not in git(worktree, "status")
+    assert "in the middle of a rebase" in owner.run.log(1).read_text()
+
+
+def test_commits_that_were_made_on_the_branch_stay(owner: Owner, worktree: Path) -> None:
+    mine = commit(worktree, b="mine\n")
+    (worktree / "c.txt").write_text("not committed\n")
+    assert on_its_branch(worktree, mine, checkpoint(owner, worktree)) == ["c.txt"]
 
 
 def test_a_restore_undoes_files_and_commits_and_keeps_what_git_ignores(owner: Owner, worktree: Path) -> None:

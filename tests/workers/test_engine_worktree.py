@@ -47,6 +47,17 @@ def test_each_passed_chunk_is_a_commit_that_names_it(source: Path) -> None:
     assert leftovers(worker) == []
 
 
+def test_work_on_another_branch_lands_on_the_worker_s(source: Path) -> None:
+    worker = driven(make.worker("git checkout -q -b nice; echo b > b.txt", "echo c > c.txt", project=project(source)))
+    assert worker.status == WorkerStatus.COMPLETED, worker.error
+    assert commits(worker) == ["Chunk 1", "Chunk 2"]
+    assert git(source, "show", f"{worker.branch}:b.txt", f"{worker.branch}:c.txt") == "b\nc"
+    first = Attempt.objects.get(chunk__worker=worker, chunk__ordinal=1)
+    log = first.log_path.read_text()
+    assert "The worktree was on nice" in log
+    assert first.log_bytes == len(log.encode())
+
+
 def test_a_retry_begins_where_the_last_chunk_passed(source: Path) -> None:
     messy = "ls; test ! -e half.txt && echo x > half.txt && echo bad > a.txt && exit 1; exit 1"
     worker = driven(make.worker("echo good > a.txt", messy, project=project(source), max_attempts=3))

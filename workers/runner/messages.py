@@ -206,10 +206,12 @@ class Review(Work):
 
 
 class Checkpoint(Work):
-    """Commit what has changed in the worktree."""
+    """Commit what has changed in the worktree, on its branch, which stood at `base` after the last one."""
 
     op: Literal["checkpoint"]
     message: Text = Field(min_length=1)
+    branch: Text = ""
+    base: str = Field(default="", pattern=r"^([0-9a-f]{7,64})?$")
 
 
 class Restore(Work):

@@ -107,7 +107,10 @@ async def keep_or_put_back(message: Checkpoint | Restore, tools: Tools) -> Resul
     git = tools.git(message.cwd)
     try:
         if isinstance(message, Checkpoint):
-            return Result(Outcome.PASSED, facts=await worktree.checkpoint(git, message.message))
+            facts = await worktree.checkpoint(git, message.message, message.branch, message.base)
+            for note in facts.pop("notes"):
+                tools.note(note)
+            return Result(Outcome.PASSED, facts=facts)
         await worktree.restore(git, message.branch, message.commit)
         return Result(Outcome.PASSED, facts={"commit": message.commit})
     except (GitFailed, OSError) as error:

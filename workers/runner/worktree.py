@@ -18,6 +18,7 @@ from workers.runner.git import IDENTITY, Git, GitFailed, check_out, place_in, pl
 from workers.runner.messages import Worktree
 
 MOST_NAMES = 100
+HALF_DONE = ("rebase", "am", "cherry-pick", "revert", "merge")  # each can be left open
 
 
 @dataclass
@@ -136,9 +137,14 @@ def _as_pattern(name: str) -> str:
     return "".join(f"\\{char}" if char in "\\*?[ !#" else char for char in name)
 
 
-async def checkpoint(git: Git, message: str) -> dict[str, Any]:
-    """Commit everything that has changed. Gives the commit that stands afterwards and whether it is a new one."""
-    top, _ = await _top_of(git)
+async def checkpoint(git: Git, message: str, branch: str = "", base: str = "") -> dict[str, Any]:
+    """Commit everything that has changed, on the branch. Gives the commit that stands afterwards, whether it is a new
+    one, and notes for people.
+
+    `base`: where the branch stood after the last checkpoint.
+    """
+    top, is_half_done = await _top_of(git)
+    notes = await _back_onto(top, branch, base, is_half_done=is_half_done) if branch else []
     await top(*_excluding(top), "add", "--all")
     changed = not await top.succeeds("diff", "--cached", "--quiet")
     if changed:
@@ -146,7 +152,26 @@ async def checkpoint(git: Git, message: str) -> dict[str, Any]:
         plain = ("-c", "core.hooksPath=/dev/null")
         if not await top.succeeds(*plain, "-c", "user.useConfigOnly=true", *commit):  # who it is from is not known
             await top(*plain, *IDENTITY, *commit)
-    return {"commit": await top("rev-parse", "HEAD"), "changed": changed}
+    return {"commit": await top("rev-parse", "HEAD"), "changed": changed, "notes": notes}
+
+
+async def _back_onto(top: Git, branch: str, base: str, *, is_half_done: bool) -> list[str]:
+    """Put HEAD back onto the branch where somebody has taken it elsewhere. No file changes.
+
+    Commits that were made elsewhere stay there; what they did to the files is among what is to be committed.
+    """
+    ref = f"refs/heads/{branch}"
+    where = await top.ask("symbolic-ref", "--quiet", "HEAD")
+    is_there = await top.succeeds("show-ref", "--verify", "--quiet", ref)
+    if where == ref and is_there and not is_half_done:
+        return []
+    for half_done in HALF_DONE:
+        await top.ask(half_done, "--quit")
+    if not is_there:  # it was renamed or removed
+        await top("update-ref", ref, base or "HEAD")
+    await top("symbolic-ref", "HEAD", ref)
+    found = "in the middle of a rebase" if is_half_done else f"on {where.removeprefix('refs/heads/') or 'no branch'}"
+    return [f"The worktree was {found}: put back onto {branch}, with the files as they are."]
 
 
 async def restore(git: Git, branch: str, commit: str) -> None:
