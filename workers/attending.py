@@ -14,6 +14,7 @@ from workers.models import Attempt, Question, Worker, WorkerChunk, retrying
 from workers.models.question import IS_UNDELIVERED
 from workers.states import AGENT, MAX_RESCUES, AttemptStatus, ChunkOutcome, QuestionKind, Reason
 
+MOST_DOLLARS, MOST_TOKENS = 1e6, 10**12  # of one request
 # The part of an entry by which a later one takes the place of an earlier one of the same kind.
 SUPERSEDES = {"asked": "question", "answered": "question", "told": "message", "usage": "request", "session": "request"}
 
@@ -112,7 +113,7 @@ class Attending(Asking):
     def take_usage(self, attempt: Attempt, entry: Entry) -> None:
         """Add up what the requests of the attempt have used."""
         cost = entry.get("cost") if entry.get("currency") in ("", "USD", None) else None
-        self.used[entry["request"]] = Used(entry["tokens_in"], entry["tokens_out"], dollars(cost))
+        self.used[entry["request"]] = Used(tokens(entry["tokens_in"]), tokens(entry["tokens_out"]), dollars(cost))
         of_attempt = f"{name_of(attempt, attempt.chunk)}:"
         parts = [used for request, used in self.used.items() if request.startswith(of_attempt)]
         total = reduce(Used.with_, parts, Used())
@@ -160,7 +161,7 @@ class Attending(Asking):
         """Say each message once to this runner, again when it has become urgent."""
         unsaid = self.worker.messages.filter(said_at=None)
         for message in retrying(lambda: list(unsaid)):
-            if self.is_news(f"message {message.pk}"):
+            if self.is_news(f"message {message.pk} {message.now}"):
                 self.say("tell", message=message.pk, text=message.text, now=message.now)
 
     def is_news(self, what: str) -> bool:
@@ -219,5 +220,11 @@ class Attending(Asking):
 
 
 def dollars(cost: float | None) -> Decimal:
-    """What an agent says that it has cost, as it is stored."""
-    return Decimal(str(cost or 0)).quantize(Decimal("0.0001"))
+    """What an agent says that it has cost, as it is stored; nonsense counts for nothing."""
+    plausible = cost if cost is not None and 0 <= cost < MOST_DOLLARS else 0
+    return Decimal(str(plausible)).quantize(Decimal("0.0001"))
+
+
+def tokens(count: int) -> int:
+    """The same for tokens."""
+    return count if 0 <= count < MOST_TOKENS else 0

@@ -43,6 +43,8 @@ class AttemptLog:
         self.on_output()
 
     def _store(self, data: bytes) -> None:
+        if self._fd < 0:
+            return
         view = memoryview(data)
         try:
             while view:
@@ -71,7 +73,9 @@ class AttemptLog:
         return (head + tail).decode(errors="ignore").strip()
 
     def close(self) -> None:
+        """Write no more: what comes later is nobody's."""
         os.close(self._fd)
+        self._fd = -1
 
 
 def plain(data: bytes) -> str:

@@ -5,10 +5,7 @@ import contextlib
 import dataclasses
 import logging
 import os
-import shutil
 import signal
-import stat
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,11 +23,14 @@ from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restor
 from workers.runner.modes import Mode
 from workers.runner.output import AttemptLog
 from workers.runner.process import Child, Children, send
+from workers.runner.temporary import KEPT, remove_tree
 
 log = logging.getLogger("specyard.runner")
 
 # The journal says at most four times a second how far the output is.
 OUTPUT_INTERVAL = 0.25
+# What changes from chunk to chunk.
+OF_A_CHUNK = ("SPECYARD_CHUNK", "SPECYARD_ATTEMPT")
 # Seconds that an executor has to come to rest before everything is frozen.
 REST_LIMIT = 2.0
 MESSAGES = {
@@ -282,12 +282,13 @@ class Request:
         output: Callable[[bytes], None],
         errors: Callable[[bytes], None],
     ) -> Child:
-        """Start a process that may outlive this request. Temporary files of one request are nothing for it."""
+        """Start a process that may outlive this request, its own variables and its temporary files."""
         await self._around.may_run.wait()
         cwd = self.message.cwd
-        complete = environment.build(
-            {**self.message.env, **env}, cwd=cwd, tmp=tempfile.gettempdir(), mark=self._around.mark
-        )
+        tmp = self._around.directory / KEPT
+        tmp.mkdir(mode=0o700, exist_ok=True)
+        lasting = {name: value for name, value in self.message.env.items() if name not in OF_A_CHUNK}
+        complete = environment.build({**lasting, **env}, cwd=cwd, tmp=str(tmp), mark=self._around.mark)
         command = self._around.mode.command(argv)
         child = await self._around.children.start_talking(command, cwd=cwd, env=complete, sink=output, errors=errors)
         self._tell_start(child.pid)
@@ -378,24 +379,9 @@ class Request:
             except FileNotFoundError:
                 continue
             except OSError:
-                await self._loop.run_in_executor(None, _remove_tree, path)
+                await self._loop.run_in_executor(None, remove_tree, path)
 
     def _half_copies(self) -> list[Path]:
         """What a copy that was interrupted, or failed, leaves beside its target."""
         copied = self.message.copied if isinstance(self.message, Prepare) else None
         return [preparing.half(copied)] if copied else []
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a directory, also where its owner took the right to write away from himself."""
-
-    def make_writable(function: Callable[..., Any], name: str, _: object) -> None:
-        for part in (os.path.dirname(name), name):
-            with contextlib.suppress(OSError):
-                os.chmod(part, stat.S_IRWXU)
-        with contextlib.suppress(OSError):
-            function(name)
-
-    shutil.rmtree(path, onerror=make_writable)
-    if path.exists():
-        log.warning("temporary files are left in %s", path)

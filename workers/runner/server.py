@@ -32,6 +32,7 @@ from workers.runner.messages import (
 from workers.runner.modes.direct import Direct
 from workers.runner.process import Children, created, identity, write_json
 from workers.runner.requests import Request, Surroundings
+from workers.runner.temporary import KEPT, remove_tree
 from workers.runner.tree import marker, tree_of
 
 log = logging.getLogger("specyard.runner")
@@ -262,12 +263,17 @@ class Runner:
             self._freezing = self._spawn(self._freeze())
 
     def _hear(self, message: Tell) -> None:
-        """Take in what a person says, once."""
-        if message.message not in self._heard:
-            self._heard.add(message.message)
-            self._around.mailbox.append(message)
-            if self._request is not None:
-                self._request.mail_came()
+        """Take in what a person says, once; again only that it has become urgent, while nobody has been told."""
+        mailbox = self._around.mailbox
+        if message.message in self._heard:
+            known = [one for one in mailbox if one.message == message.message and message.now and not one.now]
+            if not known:
+                return
+            mailbox.remove(known[0])
+        self._heard.add(message.message)
+        mailbox.append(message)
+        if self._request is not None:
+            self._request.mail_came()
 
     def quit(self) -> None:
         """End what runs, then the run."""
@@ -280,6 +286,8 @@ class Runner:
             self._interrupt("stop")
             await asyncio.sleep(0.005)
         await self._mode.kill()
+        if (kept := self._around.directory / KEPT).exists():
+            await asyncio.get_running_loop().run_in_executor(None, remove_tree, kept)
         for path in (self._around.directory / "runner.json", Path(self._socket_path)):
             path.unlink(missing_ok=True)  # this process is nobody's any more
         self._on_end(self._leaves_nothing)

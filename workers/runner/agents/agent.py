@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 CANCEL_SECONDS = 5.0  # that a turn may take to end after it was cancelled
 ERROR_TAIL = 2000  # bytes of what an agent said on its standard error
-PER_CHUNK = ("SPECYARD_CHUNK", "SPECYARD_ATTEMPT")  # an agent sees several
+ERROR_LINE = 65_536
+ERROR_LOG = 10_000_000
 READ_ONLY_MODES = ("plan", "read-only", "readonly", "ask")
 
 
@@ -45,6 +46,7 @@ class Agent:
         self._listener = Listener()
         self._wire = Wire(self._hear_error)
         self._errors = b""
+        self._line = b""
         self._redactor = Redactor(profile.secrets.values())
         self._process: Process | None = None
         self._connection: Any = None
@@ -59,9 +61,10 @@ class Agent:
     def is_alive(self) -> bool:
         return self._process is not None and not self._process.exited.done() and self._wire.fault is None
 
-    def serve(self, desk: Desk) -> None:
-        """Go on for another request."""
+    def serve(self, desk: Desk, profile: Profile) -> None:
+        """Go on for another request, within the limits that hold now."""
         self._desk = desk
+        self.profile = profile
         if self._process is not None:
             desk.keep(self._process)
 
@@ -73,6 +76,7 @@ class Agent:
         arguments, more = profile.arguments, {}
         if Opencode.suits(profile):
             self.opencode = Opencode(cwd)
+            self._redactor.hide([self.opencode.password])
             arguments, more = [*arguments, *self.opencode.arguments], self.opencode.environment
         try:
             own = home.furnish(profile, data, profile.environment) if data else {}
@@ -184,6 +188,7 @@ class Agent:
         """
         session.new_turn()
         session.turns += 1
+        session.is_in_turn = True
         retrying = Retrying(self, session, on_retry)
         patience = Patience(self.profile.silence, lambda: self._may_speak(session), retrying.look)
         session.heard = lambda: self._heard(patience, on_retry)
@@ -193,6 +198,7 @@ class Agent:
             session.count(response)
             return str(response.stop_reason)
         finally:
+            session.is_in_turn = False
             session.leave_questions()
             session.heard = lambda: None
             if self.opencode is not None and self.is_alive:
@@ -258,16 +264,25 @@ class Agent:
         return Fault(Reason.AGENT_EXITED, f"The agent {self.profile.name} {how}.{self._said()}")
 
     def _said(self) -> str:
+        self._hear_error(b"\n")
         text = self._errors.decode(errors="replace").strip()
         return f" It said: {text[-500:]}" if text else ""
 
     def _hear_error(self, data: bytes) -> None:
-        """Keep the end of what it says beside the protocol; all of it is in the run's agent.log."""
-        data = self._redactor.text(data.decode(errors="replace")).encode()
-        self._errors = (self._errors + data + (b"" if data.endswith(b"\n") else b"\n"))[-ERROR_TAIL:]
-        with contextlib.suppress(OSError), (self._desk.directory / "agent.log").open("ab") as file:
-            if file.tell() < 10_000_000:
-                file.write(data)
+        """Keep the end of what it says beside the protocol; all of it is in the run's agent.log.
+
+        Line by line, so that no secret is cut in two before it is hidden.
+        """
+        self._line += data
+        if b"\n" not in data and len(self._line) < ERROR_LINE:
+            return
+        whole, _, rest = (self._line + b"\n" * (len(self._line) >= ERROR_LINE)).rpartition(b"\n")
+        self._line = rest
+        told = self._redactor.text(whole.decode(errors="replace")).encode() + b"\n"
+        self._errors = (self._errors + told)[-ERROR_TAIL:]
+        with contextlib.suppress(OSError), open(self._desk.directory / "agent.log", "ab", opener=_for_owner) as file:
+            if file.tell() < ERROR_LOG:
+                file.write(told)
 
     @property
     def process(self) -> Process | None:
@@ -287,6 +302,10 @@ class Retrying:
         if self._agent.opencode is None:
             return True
         return self._on_retry(await self._agent.opencode.retry(self._session.id))
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _option(session: Session, what: str) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from workers.runner.agents import prompts
 from workers.runner.agents.agent import Agent
 from workers.runner.agents.faults import Fault, from_error
 from workers.runner.agents.opencode import Retry
-from workers.runner.agents.session import Session
+from workers.runner.agents.session import Session, Usage
 from workers.runner.agents.transcript import Transcript
 from workers.runner.executors.base import Desk, Reason
 from workers.runner.messages import Tell
@@ -24,43 +23,44 @@ WAITS = {
     Reason.AGENT_EXITED: (0.5, 2.0),
 }
 LONGEST_WAIT = timedelta(hours=1)  # for a rate limit that says when it ends
-MOST_LIMITS = 3  # turns in a row that ended at a limit of the model
-MOST_EMPTY = 1
-MOST_BLOCKED = 5
-MOST_DENIED = 10
+MOST_IN_A_ROW = {"limit": 3, "empty": 1, "blocked": 5, "denied": 10, "cancelled": 3}  # turns
 MOST_RETRIES = {Reason.PROVIDER_RATE_LIMIT: 20}  # that an agent makes by itself
 USUAL_RETRIES = 8
 CANCEL_AGAIN = 0.4  # seconds
 FAULT = "fault"
 DEADLY = (Reason.AGENT_EXITED, Reason.AGENT_PROTOCOL)  # faults that are more than the end of a cancelled turn
 LIMITS = ("max_tokens", "max_turn_requests")
-BLOCKED = re.compile(rf"^\W*{prompts.BLOCKED}\W*(.+)", re.MULTILINE | re.DOTALL)
+BLOCKED = re.compile(rf"^[\s>*_`]*{prompts.BLOCKED}[\s*_`]*(.+)$")
 
 Talk = tuple[Agent, Session, bool]
 # Gives the whole of what an agent is to do; for a session that knows nothing of what was before, with all of that.
 Whole = Callable[[bool], str]
 
 
-@dataclass
-class Counts:
-    """What has happened so often since the agent last got on."""
-
-    limits: int = 0
-    empty: int = 0
-    blocked: int = 0
-    denied: int = 0
-    faults: dict[Reason, int] = field(default_factory=dict)
-
-
 class Conversation:
     """What is said with one agent for one request."""
 
-    def __init__(self, desk: Desk, transcript: Transcript, talk: Callable[[], Awaitable[Talk]]) -> None:
-        """`talk` gives a living agent, the session to speak in, and whether that is new. It may raise Fault."""
+    def __init__(
+        self,
+        desk: Desk,
+        transcript: Transcript,
+        talk: Callable[[], Awaitable[Talk]],
+        mailbox: list[Tell] | None,
+    ) -> None:
+        """`talk` gives a living agent, the session to speak in, and whether that is new. It may raise Fault.
+
+        `mailbox`: what people have said and nobody has been told yet; None when nobody is heard or asked.
+        """
         self._desk = desk
         self._transcript = transcript
         self._talk = talk
-        self._counts = Counts()
+        self._asks_people = mailbox is not None
+        self._mailbox: list[Tell] = [] if mailbox is None else mailbox
+        self._mail: list[Tell] = []  # what people have said during this request, and is known to be heard or not
+        self._unheard: list[Tell] = []  # of these what is said in the turn that begins, or has to be said again
+        self._problem = ("", 0)  # what has come in a row, and how often
+        self._faults: dict[Reason, int] = {}  # the same for faults
+        self._before = Usage()  # of sessions that this request had before the one of now
         self._current: tuple[Agent, Session] | None = None  # while a turn is under way
         self._over = asyncio.Event()  # no turn is under way
         self._over.set()
@@ -69,20 +69,21 @@ class Conversation:
         self._off_the_clock = contextlib.ExitStack()
         self.session: Session | None = None
 
+    @property
+    def usage(self) -> Usage:
+        """What all turns of the request have used."""
+        return self._before.with_(self.session.usage) if self.session else self._before
+
     async def pause(self) -> None:
         """End the turn under way, if there is one; the session stays."""
-        try:
-            while not self._over.is_set():
-                await self._cut_short("pause")
-                with contextlib.suppress(TimeoutError):  # a turn that was just beginning may not have heard it
-                    await asyncio.wait_for(self._over.wait(), CANCEL_AGAIN)
-        except asyncio.CancelledError:  # it does not obey: its turn will go on
-            self._cancelled_for = ""
-            raise
+        while not self._over.is_set():
+            await self._cut_short("pause")
+            with contextlib.suppress(TimeoutError):  # a turn that was just beginning may not have heard it
+                await asyncio.wait_for(self._over.wait(), CANCEL_AGAIN)
 
     def mail_came(self) -> None:
         """A person has said something. The turn is cut short if it is urgent; else its end is soon enough."""
-        if any(message.now for message in self._desk.mailbox):
+        if any(message.now for message in self._mailbox):
             self._cutting = asyncio.ensure_future(self._cut_short("message"))
 
     async def _cut_short(self, why: str) -> None:
@@ -102,7 +103,7 @@ class Conversation:
 
     async def _what_next(self, stop: str, text: str) -> str | None:
         """What to say after a turn ("": the whole again); None when all is said. Raises Fault."""
-        session, counts = self.session, self._counts
+        session = self.session
         why, self._cancelled_for = self._cancelled_for, ""
         if session is None:  # there was none yet
             return text
@@ -110,45 +111,42 @@ class Conversation:
             return prompts.GO_ON_AFTER_FAULT if session.has_done_something else text
         if why:  # some agents say that a cancelled turn ended as usual
             return prompts.GO_ON
-        if self._desk.mailbox:
+        if stop == "cancelled":
+            self._again("cancelled", Reason.AGENT_EMPTY, "The agent ends its turns before it is done")
+            return prompts.GO_ON
+        if self._mailbox:
             return prompts.A_PERSON_SAYS
         if session.denied and (any(session.denied) or not session.went_on):
-            counts.denied += 1
-            if counts.denied > MOST_DENIED:
-                raise Fault(Reason.AGENT_BLOCKED, "The agent goes on asking for what is not permitted.")
+            self._again("denied", Reason.AGENT_BLOCKED, "The agent goes on asking for what is not permitted")
             return "\n\n".join((prompts.NOT_PERMITTED, *filter(None, session.denied)))
         if stop == "refusal":
             raise Fault(Reason.AGENT_REFUSED, "The model refuses to go on.")
         if stop in LIMITS:
-            counts.limits += 1
-            if counts.limits > MOST_LIMITS:
-                raise Fault(
-                    Reason.AGENT_LIMIT, f"The model has reached its limit {counts.limits} times in a row ({stop})."
-                )
+            self._again("limit", Reason.AGENT_LIMIT, f"The model has reached its limit of one turn ({stop})")
             return prompts.GO_ON_AFTER_LIMIT
-        if stop == "cancelled" or not session.has_done_something:
-            counts.empty += 1
-            if counts.empty > MOST_EMPTY:
-                raise Fault(Reason.AGENT_EMPTY, "The agent ended its turn without a word and without using a tool.")
+        if not session.has_done_something:
+            self._again("empty", Reason.AGENT_EMPTY, "The agent ends its turn without a word and without using a tool")
             return prompts.NOTHING_DONE
         return await self._answer_if_blocked(session)
 
+    def _again(self, problem: str, reason: Reason, what: str) -> None:
+        """Count what has happened again. Raises Fault when it was so often in a row that it will not stop."""
+        before, times = self._problem
+        times = times + 1 if before == problem else 1
+        self._problem = problem, times
+        if times > MOST_IN_A_ROW[problem]:
+            raise Fault(reason, f"{what}, {times} times in a row." if times > 2 else f"{what}.")
+
     async def _answer_if_blocked(self, session: Session) -> str | None:
         """When the agent has asked a person: the answer, as what to say next."""
-        found = list(BLOCKED.finditer(session.words[-4000:]))
-        if not found:
+        lines = session.words.strip().splitlines()
+        found = BLOCKED.match(lines[-1]) if lines and self._asks_people else None
+        if found is None:
             return None
-        question = found[-1][1].strip()
-        self._counts.blocked += 1
-        if self._counts.blocked > MOST_BLOCKED:
-            raise Fault(Reason.AGENT_BLOCKED, f"The agent cannot go on: {question}")
-        asked: dict[str, Any] = {
-            "title": "The agent cannot go on",
-            "text": question,
-            "command": "",
-            "diffs": [],
-            "options": [],
-        }
+        question = found[1].strip()
+        self._again("blocked", Reason.AGENT_BLOCKED, f"The agent cannot go on: {question}")
+        asked: dict[str, Any] = {"title": "The agent cannot go on", "text": question, "command": ""}
+        asked |= {"diffs": [], "options": []}
         key = self._desk.new_question()
         self._transcript.add("asked", question=key, what="blocked", **asked)
         answer = await self._desk.ask(key, what="blocked", **self._transcript.redactor.value(asked))
@@ -160,10 +158,12 @@ class Conversation:
         await self._desk.until_running()
         try:
             agent, session, is_new = await self._talk()
-            if not text or (is_new and session is not self.session):
-                text = "\n\n".join(part for part in (whole(is_new), text) if part)
-            self.session = session
-            return await self._turn(agent, session, self._with_mail(text))
+            if session is not self.session:
+                if is_new:
+                    self._unheard = list(self._mail)  # it knows nothing of what people have said
+                    text = "\n\n".join(part for part in (whole(True), text) if part)
+                self._before, self.session = self.usage, session
+            return await self._turn(agent, session, self._with_mail(text or whole(is_new)))
         except Fault as fault:
             if self._cancelled_for and fault.reason not in DEADLY:
                 return "cancelled"
@@ -178,13 +178,22 @@ class Conversation:
             stop = await agent.turn(session, text, self._retrying)
         finally:
             self._retrying(None)
+            if session.has_done_something:
+                self._was_heard()
             self._current = None
             self._over.set()
-            usage = session.usage.facts()
+            usage = self.usage.facts()
             self._desk.journal("usage", **usage)
             self._transcript.add("usage", **usage)
-        self._counts.faults.clear()
+        self._was_heard()
+        self._faults.clear()
         return stop
+
+    def _was_heard(self) -> None:
+        """The agent has taken in what people have said."""
+        for message in self._unheard:
+            self._desk.journal("told", message=message.message)
+        self._unheard = []
 
     def _retrying(self, retry: Retry | None) -> bool:
         """Hear whether the agent waits for the provider by itself; whether its silence counts. Raises Fault."""
@@ -212,22 +221,22 @@ class Conversation:
         self._desk.journal("waiting", reason=fault.reason, until=until.isoformat(), text=told)
 
     def _with_mail(self, text: str) -> str:
-        """The text with what people have said before it."""
-        mail: list[Tell] = list(self._desk.mailbox)
-        self._desk.mailbox.clear()
-        for message in mail:
+        """The text with what people have said before it. It counts as heard when the agent has done something."""
+        for message in self._mailbox:
             self._transcript.add("message", id=message.message, text=message.text)
-            self._desk.journal("told", message=message.message)
-        return "\n\n".join(part for part in (*(message.text for message in mail), text) if part)
+        self._mail += self._mailbox
+        self._unheard += self._mailbox
+        self._mailbox.clear()
+        return "\n\n".join(part for part in (*(message.text for message in self._unheard), text) if part)
 
     async def _wait_out(self, fault: Fault) -> None:
         """Wait before a new try where one can help; raises the fault where none can."""
         waits = WAITS.get(fault.reason, ())
-        tries = self._counts.faults.get(fault.reason, 0)
+        tries = self._faults.get(fault.reason, 0)
         now = datetime.now(UTC)
         if fault.is_final or tries >= len(waits) or (fault.until and fault.until - now > LONGEST_WAIT):
             raise fault
-        self._counts.faults[fault.reason] = tries + 1
+        self._faults[fault.reason] = tries + 1
         seconds = waits[tries]
         if fault.until is not None:
             seconds = max((fault.until - now).total_seconds(), 0.0) + 1

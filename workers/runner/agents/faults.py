@@ -76,10 +76,13 @@ def from_error(code: int, message: str, data: Any, now: datetime | None = None) 
 
 def reset_time(text: str, now: datetime) -> datetime | None:
     """When a rate limit ends, as far as the text says it: "Retry-After: 12", "try again in 2m", "reset at 2026-…"."""
-    if found := RETRY_AT.search(text):
-        return datetime.fromisoformat(found[1])
-    if found := RETRY_AFTER.search(text):
-        return now + timedelta(seconds=float(found[1]) * UNITS[(found[2] or "s").lower()])
+    try:
+        if found := RETRY_AT.search(text):
+            return datetime.fromisoformat(found[1])
+        if found := RETRY_AFTER.search(text):
+            return now + timedelta(seconds=float(found[1]) * UNITS[(found[2] or "s").lower()])
+    except (ValueError, OverflowError):  # no time that there is
+        return None
     return None
 
 

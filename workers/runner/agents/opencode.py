@@ -6,6 +6,7 @@ whether it is wanted or not, without a password unless it gets one. (1.18: `GET 
 
 import asyncio
 import base64
+import http.client
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ from typing import Any
 from workers.runner.messages import Profile
 
 TIMEOUT = 2.0
+STRANGE = (KeyError, TypeError, ValueError, OverflowError, OSError)  # what an answer of another shape raises
 USER = "opencode"
 
 
@@ -66,23 +68,26 @@ class Opencode:
         state = found.get(session) if isinstance(found, dict) else None
         if not isinstance(state, dict) or state.get("type") != "retry":
             return None
-        until = datetime.fromtimestamp(float(state.get("next", 0)) / 1000, UTC)
-        return Retry(int(state.get("attempt", 1)), str(state.get("message", "")), until)
+        try:
+            until = datetime.fromtimestamp(float(state["next"]) / 1000, UTC)
+            return Retry(int(state["attempt"]), str(state["message"]), until)
+        except STRANGE:
+            return None
 
     async def used(self, session: str) -> dict[str, float] | None:
         """What the whole session has used so far: tokens in, out and, of those in, from a cache; the cost."""
         found = await self._get(f"/session/{urllib.parse.quote(session)}")
-        told = found.get("tokens") if isinstance(found, dict) else None
-        if not isinstance(told, dict):
+        try:
+            told = found["tokens"]
+            cached = int(told["cache"]["read"])
+            return {
+                "tokens_in": int(told["input"]) + cached + int(told["cache"]["write"]),
+                "tokens_out": int(told["output"]) + int(told["reasoning"]),
+                "cached": cached,
+                "cost": float(found["cost"]),
+            }
+        except STRANGE:
             return None
-        cache = told.get("cache") or {}
-        cached = int(cache.get("read", 0))
-        return {
-            "tokens_in": int(told.get("input", 0)) + cached + int(cache.get("write", 0)),
-            "tokens_out": int(told.get("output", 0)) + int(told.get("reasoning", 0)),
-            "cached": cached,
-            "cost": float(found.get("cost") or 0.0),
-        }
 
     async def _get(self, path: str) -> Any:
         return await asyncio.to_thread(self._fetch, path)
@@ -96,5 +101,5 @@ class Opencode:
         try:
             with opener.open(request, timeout=TIMEOUT) as answer:
                 return json.load(answer)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return None

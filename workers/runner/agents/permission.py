@@ -6,6 +6,10 @@ from typing import Any
 
 from acp import schema
 
+# How people call kinds of tools, and the protocol.
+KINDS = {name: name for name in ("read", "edit", "delete", "move", "search", "execute", "think", "fetch", "other")}
+KINDS |= {"bash": "execute", "shell": "execute", "write": "edit", "grep": "search", "webfetch": "fetch"}
+JOINS = set(";&|<>$`()\n\r")  # by which a shell's command may hold another one
 HARMLESS = ("read", "search", "think", "fetch")  # kinds of tools that change nothing
 
 
@@ -28,12 +32,32 @@ class Policy:
 
     @staticmethod
     def _names(entry: str, call: schema.ToolCallUpdate) -> bool:
-        """Whether an entry such as `edit`, `git *` or `bash(git *)` names this call."""
-        entry = entry.strip()
-        if entry.endswith(")") and "(" in entry:
-            entry = entry[:-1].partition("(")[2]
-        texts = [text for text in (call.title, command_of(call.raw_input)) if text]
-        return entry == call.kind or any(fnmatch.fnmatchcase(text, entry) for text in texts)
+        """Whether an entry names this call: a kind such as `edit`, a kind with a pattern for its command or for the
+        paths of its files, such as `edit(src/*)`, or a pattern for commands alone, such as `git status*`.
+
+        What an agent calls the thing does not count, and a command that may hold a second one only where the entry has
+        the very characters.
+        """
+        kind, bracket, pattern = entry.strip().removesuffix(")").partition("(")
+        if not bracket:
+            kind, pattern = ("", entry.strip()) if entry.strip() not in KINDS else (entry.strip(), "")
+        if kind and KINDS.get(kind, kind) != call.kind:
+            return False
+        if kind and not pattern:
+            return True
+        if command := command_of(call.raw_input):
+            joins = set(command) & JOINS - set(pattern)
+            return not joins and fnmatch.fnmatchcase(command, pattern)
+        paths = [place.path for place in call.locations or []]
+        return bool(kind and paths) and all(_is_below(path, pattern) for path in paths)
+
+
+def _is_below(path: str, pattern: str) -> bool:
+    """Whether a path fits the pattern, whole or by its end, and does not climb."""
+    fits = fnmatch.fnmatchcase(path, pattern)
+    if not pattern.startswith("/"):
+        fits |= fnmatch.fnmatchcase(path, f"*/{pattern}")
+    return fits and ".." not in path.split("/")
 
 
 def command_of(raw: Any) -> str:

@@ -16,6 +16,7 @@ from workers.runner.messages import Answer
 QUESTION_CHARS = 20_000
 PLAN_TOOL = "todowrite"  # how opencode calls the tool by which it keeps its plan
 ON_FILES = ("read", "edit", "delete", "move")  # kinds of tools whose titles may be a bare path
+MOST_PLAUSIBLE = 1e11  # tokens or dollars of one session
 TEXT_KEPT = 1_000_000  # characters of a turn's words, for what is read from them
 
 
@@ -38,7 +39,19 @@ class Usage:
     currency: str = ""
 
     def facts(self) -> dict[str, Any]:
+        """As they stand in journals and results."""
         return dict(vars(self))
+
+    def with_(self, other: "Usage") -> "Usage":
+        """The sum."""
+        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cached + other.cached,
+            sum(costs) if costs else None,
+            other.currency or self.currency,
+        )
 
 
 class Session:
@@ -68,6 +81,7 @@ class Session:
         self.usage = Usage()
         self._used_before = self._used
         self.is_replaying = False
+        self.is_in_turn = False
         self.heard: Callable[[], None] = lambda: None
         self.waiting: set[asyncio.Task[Answer]] = set()
         self.new_turn()
@@ -111,13 +125,14 @@ class Session:
         if not text:
             return
         self.went_on = True
-        if kind == "text" and len(self.words) < TEXT_KEPT:
-            self.words += text
         piece = f"{kind}:{update.message_id or ''}"
         if piece != self._last_piece:
             self._pieces += 1
-            if kind == "text" and self.words != text:
+            if kind == "text" and self.words:
+                self.words += "\n"
                 self.transcript.log("\n")
+        if kind == "text" and len(self.words) < TEXT_KEPT:
+            self.words += text
         self._last_piece = piece
         self.transcript.say(kind, f"{self.turns}.{self._pieces}", text)
 
@@ -155,7 +170,7 @@ class Session:
             added, removed = changed_lines(diff["old"], diff["new"])
             lines.append(f"  {diff['path']} +{added} -{removed}")
         if output := call.get("output"):
-            lines.append(str(cut(output, LOG_CHARS)).rstrip("\n"))
+            lines.append(str(cut(self.transcript.redactor.text(output), LOG_CHARS)).rstrip("\n"))
         self.transcript.log("\n".join(lines) + "\n")
 
     # What the agent asks
@@ -163,7 +178,9 @@ class Session:
     async def permit(
         self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]
     ) -> schema.RequestPermissionResponse:
-        """Answer a permission request by the policy, or by a person."""
+        """Answer a permission request by the policy, or by a person. Between turns nothing is permitted."""
+        if not self.is_in_turn:
+            return outcome("")
         self.heard()
         key, asked = self._people.new_question(), self._question(call, options)
         allowed = self.policy.decide(call)
@@ -201,7 +218,7 @@ class Session:
         self.went_on = False
 
     def _question(self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]) -> dict[str, Any]:
-        told = {**self._calls.get(call.tool_call_id, {}), **described(call)}
+        told = self.transcript.redactor.value({**self._calls.get(call.tool_call_id, {}), **described(call)})
         offered = [{"id": option.option_id, "name": option.name, "kind": option.kind} for option in options]
         diffs = [
             {name: cut(text or "", QUESTION_CHARS) for name, text in diff.items()} for diff in told.get("diffs", [])
@@ -209,7 +226,7 @@ class Session:
         return {
             "title": _title(told),
             "text": told.get("tool") or "",
-            "command": cut(command_of(call.raw_input), QUESTION_CHARS),
+            "command": cut(self.transcript.redactor.text(command_of(call.raw_input)), QUESTION_CHARS),
             "diffs": diffs[:20],
             "options": offered,
         }
@@ -227,18 +244,22 @@ class Session:
         """Take in what the whole session has used, where the agent tells that, instead of what its turns say."""
         if used is None:
             return
-        self._used = used
+        used = {name: total for name, total in used.items() if is_plausible(total)}
+        self._used = {**(self._used or {}), **used}
         if self._used_before is None:
-            self._used_before = used
+            self._used_before = self._used
         for name, total in used.items():
             setattr(self.usage, name, max(0, total - self._used_before.get(name, 0)))
 
     def count(self, response: schema.PromptResponse) -> None:
         """Add what a turn says that it has used."""
         if (used := response.usage) is not None:
-            self.usage.tokens_in += used.input_tokens + (used.cached_read_tokens or 0) + (used.cached_write_tokens or 0)
-            self.usage.tokens_out += used.output_tokens + (used.thought_tokens or 0)
-            self.usage.cached += used.cached_read_tokens or 0
+            cached, written = used.cached_read_tokens or 0, used.cached_write_tokens or 0
+            came, went = used.input_tokens + cached + written, used.output_tokens + (used.thought_tokens or 0)
+            if is_plausible(came) and is_plausible(went):
+                self.usage.tokens_in += came
+                self.usage.tokens_out += went
+                self.usage.cached += cached
 
 
 def _title(call: dict[str, Any]) -> str:
@@ -247,12 +268,17 @@ def _title(call: dict[str, Any]) -> str:
     return f"{kind.capitalize()} {title}" if kind in ON_FILES and " " not in title else title
 
 
+def is_plausible(amount: float) -> bool:
+    """Whether it can be a number of tokens, or of dollars, and not nonsense."""
+    return 0 <= amount < MOST_PLAUSIBLE
+
+
 def described(call: Any) -> dict[str, Any]:
     """A tool call, as far as the update says it, in the transcript's words."""
     content = call.content or []
     texts = [text_of(item.content) for item in content if item.type == "content"]
     diffs = [
-        {"path": item.path, "old": cut(item.old_text or ""), "new": cut(item.new_text or "")}
+        {"path": item.path, "old": item.old_text or "", "new": item.new_text or ""}
         for item in content
         if item.type == "diff"
     ]
@@ -262,13 +288,13 @@ def described(call: Any) -> dict[str, Any]:
     if not diffs and call.kind == "edit" and isinstance(call.raw_input, dict):
         path, text = call.raw_input.get("filePath"), call.raw_input.get("content")
         if isinstance(path, str) and isinstance(text, str):  # the file is written whole
-            diffs = [{"path": path, "old": "", "new": cut(text)}]
+            diffs = [{"path": path, "old": "", "new": text}]
     fields = {
         "title": call.title,
         "tool": call.kind,
         "status": call.status,
-        "input": cut(call.raw_input) if call.raw_input else None,
-        "output": cut(output) if output else None,
+        "input": call.raw_input or None,
+        "output": output or None,
         "diffs": diffs,
         "locations": [place.path for place in call.locations or []],
     }

@@ -39,12 +39,16 @@ class Transcript:
 
     def add(self, kind: str, **fields: Any) -> None:
         """Add an entry, after the text before it."""
+        if self._fd < 0:
+            return
         self._settle(whole=True)
-        self._store(kind, self.redactor.value(fields))
+        self._store(kind, {name: shortened(value) for name, value in self.redactor.value(fields).items()})
         self._flush_soon()
 
     def say(self, kind: str, identity: str, text: str) -> None:
         """Add a piece to a text (`text` or `thought`) that grows."""
+        if self._fd < 0:
+            return
         if self._pending and self._pending[:2] != (kind, identity):
             self._settle(whole=True)
         before = self._pending[2] if self._pending else ""
@@ -60,15 +64,18 @@ class Transcript:
 
     def log(self, text: str) -> None:
         """Add to the log alone."""
+        if self._fd < 0:
+            return
         self._write_log(self.redactor.text(text).encode(errors="replace"))
 
     def close(self) -> None:
-        """Write what is still to be written, and tell how far it reaches."""
+        """Write what is still to be written, and tell how far it reaches. What comes later is nobody's."""
         self._settle(whole=True)
         if self._timer is not None:
             self._timer.cancel()
         self._on_growth(self._size)
         os.close(self._fd)
+        self._fd = -1
 
     def _flush_soon(self) -> None:
         if self._timer is None:
@@ -116,6 +123,17 @@ def cut(value: Any, limit: int = ITEM_CHARS) -> Any:
     if len(text) <= limit:
         return value
     return f"{text[:limit]}\n… {len(text) - limit:,} more characters"
+
+
+def shortened(value: Any) -> Any:
+    """A JSON value whose texts are cut. Secrets are hidden before: half of one could not be found any more."""
+    if isinstance(value, str):
+        return cut(value)
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, dict):
+        return cut({name: shortened(item) for name, item in value.items()}, 4 * ITEM_CHARS)
+    return value
 
 
 def changed_lines(old: str | None, new: str) -> tuple[int, int]:

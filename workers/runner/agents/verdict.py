@@ -8,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from workers.runner.messages import describe
 
+TEXT_READ = 100_000  # characters at the end of an answer
+
 
 class NoVerdict(Exception):
     """What is wrong with an answer, as a sentence."""
@@ -47,24 +49,25 @@ class Verdict(BaseModel):
 
 
 def read(words: str) -> Verdict:
-    """The verdict in an answer: the last JSON object that has one. Raises NoVerdict."""
-    problem = "there is no JSON object with a verdict."
-    for value in _objects(words):
-        try:
-            return Verdict.model_validate(value)
-        except ValidationError as error:
-            problem = "; ".join(describe(error))
-    raise NoVerdict(problem)
+    """The verdict in an answer: the last JSON object that has one, no part of another. Raises NoVerdict."""
+    found = [value for value in _objects(words[-TEXT_READ:]) if "verdict" in value]
+    if not found:
+        raise NoVerdict("there is no JSON object with a verdict.")
+    try:
+        return Verdict.model_validate(found[-1])
+    except ValidationError as error:
+        raise NoVerdict("; ".join(describe(error))) from None
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """JSON objects with a verdict in a text, the last first."""
+    """The JSON objects in a text that are no part of another."""
     decoder = json.JSONDecoder()
-    at = len(text)
-    while (at := text.rfind("{", 0, at)) >= 0:
+    at = text.find("{")
+    while at >= 0:
         try:
-            value, _ = decoder.raw_decode(text, at)
+            value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and "verdict" in value:
+            end = at + 1
+        else:
             yield value
+        at = text.find("{", end)

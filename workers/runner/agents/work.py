@@ -17,8 +17,8 @@ from workers.runner.executors.base import Context, Desk, Outcome, Reason, Result
 from workers.runner.messages import AgentReview, Execute, Profile, Task
 from workers.runner.process import send
 
-AGENTS = "agents"  # what `kept` holds: a living agent by its key
-SESSIONS = "sessions"  # the id of the last session of work, by the same key
+AGENTS = "agents"  # what `kept` holds: a living agent by the name of its profile
+SESSIONS = "sessions"  # the id of the last session of work, by the same
 # An agent with such a fault is not spoken to again; a new process takes up its session.
 HOPELESS = (
     Reason.AGENT_HANDSHAKE,
@@ -45,7 +45,7 @@ class AgentWork:
         redactor = Redactor(profile.secrets.values())
         self.redactor = redactor
         self.transcript = Transcript(self.desk.log, redactor, self.desk.write, self._told)
-        self.conversation = Conversation(self.desk, self.transcript, self.talk)
+        self.conversation = self.new_conversation()
         self.snapshots = Snapshots(self.desk.capture, context.cwd)
         self._last_told = -1
 
@@ -74,6 +74,10 @@ class AgentWork:
             facts=self.redactor.value(facts),
         )
 
+    def new_conversation(self) -> Conversation:
+        """What is said for this request: people are asked, and heard."""
+        return Conversation(self.desk, self.transcript, self.talk, self.desk.mailbox)
+
     async def carry_out(self) -> Result:
         """What this kind of work is. Raises Fault."""
         raise NotImplementedError
@@ -84,10 +88,10 @@ class AgentWork:
 
     async def agent(self) -> Agent:
         """The agent that is kept, or a new one. Raises Fault."""
-        agent = self.agents.get(self.key)
-        if agent is None or not agent.is_alive:
-            self.dismiss()
-            agent = self.agents[self.key] = Agent(self.desk, self.profile)
+        agent = self.agents.get(self.profile.name)
+        if agent is None or not agent.is_alive or Agent.key(agent.profile) != self.key:
+            self.dismiss()  # never two processes on the same data
+            agent = self.agents[self.profile.name] = Agent(self.desk, self.profile)
             try:
                 await agent.start(self.data, self.context.cwd)
             except BaseException:
@@ -95,12 +99,12 @@ class AgentWork:
                 raise
         if agent.opencode is not None:  # its commands see the key in their environment, and may print it
             self.redactor.hide([agent.opencode.password])
-        agent.serve(self.desk)
+        agent.serve(self.desk, self.profile)
         return agent
 
     def dismiss(self) -> None:
         """End the agent's process, whatever it does."""
-        agent = self.agents.pop(self.key, None)
+        agent = self.agents.pop(self.profile.name, None)
         if agent is not None and agent.process is not None and not agent.process.exited.done():
             send(agent.process.pid, signal.SIGKILL)
 
@@ -114,7 +118,7 @@ class AgentWork:
 
     def _facts(self) -> dict[str, Any]:
         session = self.conversation.session
-        return {"session": session.id, "usage": session.usage.facts()} if session else {}
+        return {"session": session.id, "usage": self.conversation.usage.facts()} if session else {}
 
     def _last_words(self, fault: Fault) -> str:
         session = self.conversation.session
@@ -130,13 +134,25 @@ class ChunkWork(AgentWork):
         self.task = task
         self.prompt = prompt
         if request.session:
-            self.sessions.setdefault(self.key, request.session)
+            self.sessions.setdefault(self.profile.name, request.session)
 
     async def carry_out(self) -> Result:
         before = await self.snapshots.take()
         await self.conversation.say(self._whole)
         after = await self.snapshots.take()
         return Result(Outcome.PASSED, facts={"changed": before != after if before else None})
+
+    async def _open(self, agent: Agent, earlier: str) -> tuple[Agent, Session, bool]:
+        """The earlier session, or a new one. One that the agent cannot even take up is given up. Raises Fault."""
+        try:
+            return agent, *await agent.open(self.context.cwd, earlier, self.new_session)
+        except Fault as fault:
+            if not earlier or fault.reason not in HOPELESS:
+                raise
+            self.transcript.note(f"The session could not be taken up again: {fault.message}", level="warn")
+        self.dismiss()
+        agent = await self.agent()
+        return agent, *await agent.open(self.context.cwd, "", self.new_session)
 
     def _whole(self, is_new: bool) -> str:
         return prompts.for_chunk(self.task, self.prompt, self.context.findings, is_new=is_new)
@@ -145,10 +161,10 @@ class ChunkWork(AgentWork):
         agent = await self.agent()
         session, is_new = agent.work, False
         if session is None:
-            earlier = self.sessions.get(self.key, "")
-            session, resumed = await agent.open(self.context.cwd, earlier, self.new_session)
+            earlier = self.sessions.get(self.profile.name, "")
+            agent, session, resumed = await self._open(agent, earlier)
             agent.work, is_new = session, not resumed
-            self.sessions[self.key] = session.id
+            self.sessions[self.profile.name] = session.id
             self.desk.journal("session", id=session.id, profile=self.profile.name, resumed=resumed)
             if earlier:
                 how = "was taken up again" if resumed else "is not known to the agent any more; a new one was begun"
@@ -190,6 +206,10 @@ class ReviewWork(AgentWork):
         self.transcript.log(f"\n{told}\n")
         message = f"The review by {self.profile.name} found {count} thing{'s' if count > 1 else ''} to mend."
         return Result(Outcome.FAILED, Reason.REVIEW_FAILED, message, findings=f"{message}\n\n{told}")
+
+    def new_conversation(self) -> Conversation:
+        """Nobody speaks to a reviewer, and it asks nobody."""
+        return Conversation(self.desk, self.transcript, self.talk, None)
 
     async def _verdict(self) -> verdict.Verdict:
         """The verdict; asked for once more when the answer is none. Raises Fault."""
