@@ -187,6 +187,7 @@ class Asking(RunnerLink):
             "instructions": wanted.get("instructions", ""),
             "task": self.task(chunk),
             "base": self.head,
+            "own": workspace.is_own(self.worker.workspace),
         }
         timeout = min(float(chunk.timeout), profile["wall"])
         return {"agent": review, "agent_data": str(agent_data(self.worker.pk)), "timeout": timeout}

@@ -80,6 +80,12 @@ class Kind:
         return "" if "SPECYARD_WORKER" in self.setup else self.setup
 
 
+def is_own(directory: str) -> bool:
+    """Whether it was made for a worker, whatever its project says by now."""
+    data: Path = settings.SPECYARD.data
+    return Path(directory).is_relative_to(data / "workspaces")
+
+
 def records() -> Path:
     """Where it is written down which worktrees were made ahead."""
     data: Path = settings.SPECYARD.data

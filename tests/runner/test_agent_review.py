@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.support import Message, Owner
+from tests.runner.support import Message, Owner, wait_until
 from tests.runner.test_agent import TASK, Talk, place, talk
 from tests.support import scripts
 from tests.support.repository import commit, git, repository
@@ -88,13 +88,53 @@ def test_a_reviewer_may_only_read_and_what_it_writes_is_undone(talk: Talk, place
     )
     (source / "late.txt").write_text("late\n")
     before = git(source, "status", "--porcelain")
-    assert reviews(talk, scripted(place, turn(*steps, text(PASS)), permission="allow"))["outcome"] == "passed"
+    agent = scripted(place, turn(*steps, text(PASS)), permission="allow")
+    assert reviews(talk, agent, own=True)["outcome"] == "passed"
     assert git(source, "status", "--porcelain") == before
     assert (source / "b.txt").read_text() == "b\n"
     assert (source / "late.txt").read_text() == "late\n"
     assert not (source / "more.txt").exists()
     assert "undone" in talk.said("note")
     assert [entry["by"] for entry in talk.transcript() if entry["kind"] == "answered"] == ["policy"]
+
+
+def test_where_others_may_work_nothing_is_undone(talk: Talk, place: Path, source: Path) -> None:
+    agent = scripted(place, turn(text("I look."), scripts.await_file("go"), text(PASS)))
+    request = begin(talk, agent)
+    wait_until(agent.prompts)
+    (source / "a.txt").write_text("edited by somebody meanwhile\n")
+    (source / "mine.txt").write_text("an hour of typing\n")
+    (source / "go").touch()
+    assert talk.owner.result(request)["outcome"] == "passed"
+    assert (source / "a.txt").read_text() == "edited by somebody meanwhile\n"
+    assert (source / "mine.txt").exists()
+    assert "During the review, a.txt, go, mine.txt changed. That is left" in talk.said("note")
+
+
+def test_what_a_reviewer_makes_and_moves_is_undone_path_by_path(talk: Talk, place: Path, source: Path) -> None:
+    head = commit(source, b="b\n")
+    (source / "odd [*].txt").write_text("odd\n")
+    steps = (
+        scripts.run("git checkout -q -b elsewhere && git add --all && git -c user.name=R -c user.email=r commit -qm R"),
+        scripts.run("mkdir -p deep/er && echo x > deep/er/x && git init -q copy && cd copy && echo y > y"),
+        scripts.run("cd copy && git add y && git -c user.name=R -c user.email=r commit -qm R"),
+        scripts.run("rm 'odd [*].txt' b.txt"),
+    )
+    agent = scripted(place, turn(*steps, text(PASS)), permission="allow")
+    assert reviews(talk, agent, own=True)["outcome"] == "passed"
+    assert (git(source, "symbolic-ref", "--short", "HEAD"), git(source, "rev-parse", "HEAD")) == ("main", head)
+    assert sorted(path.name for path in source.iterdir()) == [".git", "a.txt", "b.txt", "new.txt", "odd [*].txt"]
+    assert (source / "a.txt").read_text() == "changed\n"
+    assert git(source, "status", "--porcelain").splitlines() == [" M a.txt", "?? new.txt", '?? "odd [*].txt"']
+    assert "HEAD; that is undone" in talk.said("note")
+
+
+def test_what_cannot_be_known_is_told(talk: Talk, place: Path, source: Path) -> None:
+    makes = scripts.run("git init -q empty")  # git adds no repository without a commit
+    agent = scripted(place, turn(makes, text(PASS), to="Review"), turn(text("done"), times=0))
+    assert reviews(talk, agent, own=True)["outcome"] == "passed"
+    assert "could not be found out" in talk.said("note")
+    assert talk.works(agent, 2)["facts"]["changed"] is None
 
 
 def test_the_command_comes_first_and_its_failure_saves_the_agent(talk: Talk, place: Path, source: Path) -> None:

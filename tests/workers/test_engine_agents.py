@@ -126,6 +126,7 @@ def test_an_agent_reviews_with_a_profile_of_its_own(begin: Any) -> None:
     assert asked["agent"]["instructions"] == "Be strict."
     assert asked["agent"]["task"]["title"] == "Chunk 1"
     assert asked["agent"]["base"] == ""
+    assert asked["agent"]["own"] is False  # it works in the directory of the project
     assert asked["agent_data"]
     puppet.tell("session", id="of-the-critic", profile="critic", resumed=False)
     puppet.tell("usage", tokens_in=7, tokens_out=1, cached=0, cost=None, currency="")

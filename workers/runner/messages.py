@@ -171,12 +171,16 @@ class Profile(BaseModel):
 
 
 class AgentReview(BaseModel):
-    """A review by an agent: what it is told, and the commit that the work began with ("": unknown)."""
+    """A review by an agent: what it is told, and the commit that the work began with ("": unknown).
+
+    `own`: the workspace is the worker's own, so that what changes in it meanwhile is the reviewer's doing.
+    """
 
     profile: Profile
     task: Task
     instructions: str = ""
     base: str = Field(default="", pattern=r"^([0-9a-f]{7,64})?$")
+    own: bool = False
 
 
 class Execute(Work):

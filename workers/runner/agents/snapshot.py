@@ -1,8 +1,11 @@
-"""What the files of a worktree are, as a git tree: to tell whether something changed, to show it, and to undo it."""
+"""What the files of a workspace are, as a git tree: to tell whether something changed, to show it, and to undo it."""
 
+import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,18 +18,35 @@ class Capture(Protocol):
     def __call__(self, argv: list[str], env: dict[str, str] | None = None) -> Awaitable[tuple[int, str]]: ...
 
 
+class Unknown(Exception):
+    """git did not do what it was asked for: nothing is known, or nothing is undone."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files as a tree; the branch that HEAD is on ("": none), and its commit ("": none yet)."""
+
+    tree: str
+    branch: str
+    commit: str
+
+
 class Snapshots:
-    """Trees of the workspace, ignored files left out. Nothing of the repository's own index is touched."""
+    """Snapshots of the workspace, ignored files left out. Nothing of the repository's own index is touched."""
 
     def __init__(self, capture: Capture, cwd: str) -> None:
         self._capture = capture
         self._cwd = cwd
 
-    async def take(self) -> str:
-        """The tree as it is now; "" where there is no git repository."""
+    async def take(self) -> Snapshot | None:
+        """The workspace as it is now; None where that cannot be known, as in one that is in no repository."""
+        try:
+            return Snapshot(await self._tree(), *await self._head())
+        except (Unknown, OSError):
+            return None
+
+    async def _tree(self) -> str:
         index = await self._git("rev-parse", "--path-format=absolute", "--git-path", "index")
-        if not index:
-            return ""
         with tempfile.TemporaryDirectory(prefix="specyard-") as place:
             own = Path(place) / "index"
             if os.path.exists(index):
@@ -35,23 +55,74 @@ class Snapshots:
             await self._git("add", "--all", ":/", env=env)
             return await self._git("write-tree", env=env)
 
-    async def difference(self, before: str, after: str) -> str:
-        """The changes from one tree or commit to another, as a patch."""
-        return await self._git("diff", *NO_COLOUR, before, after)
+    async def _head(self) -> tuple[str, str]:
+        _, branch = await self._capture(["git", "symbolic-ref", "--quiet", "HEAD"])
+        _, commit = await self._capture(["git", "rev-parse", "--verify", "--quiet", "HEAD"])
+        return branch.strip(), commit.strip()
 
-    async def undo(self, before: str, after: str) -> list[str]:
-        """Make the files of `after` those of `before` again; the paths that had changed."""
-        listed = await self._git("diff", "--name-status", "--no-renames", "-z", before, after)
-        parts = listed.split("\0")
-        changed = list(zip(parts[0::2], parts[1::2], strict=False))
-        top = Path(await self._git("rev-parse", "--show-toplevel") or self._cwd)
-        for status, path in changed:
+    async def difference(self, before: str, after: str) -> str:
+        """The changes from one tree or commit to another, as a patch; "" where git knows of none."""
+        try:
+            return await self._git("diff", *NO_COLOUR, before, after)
+        except Unknown:
+            return ""
+
+    async def changed(self, before: Snapshot, after: Snapshot) -> list[str]:
+        """What is not the same, for people: paths, and HEAD. Raises Unknown."""
+        has_moved = (before.branch, before.commit) != (after.branch, after.commit)
+        return [path for _, path in await self._listed(before, after)] + ["HEAD"] * has_moved
+
+    async def undo(self, before: Snapshot, after: Snapshot) -> None:
+        """Make what has changed between the two what it was before. No other file is touched. Raises Unknown."""
+        listed = await self._listed(before, after)
+        top = Path(await self._git("rev-parse", "--show-toplevel"))
+        if (before.branch, before.commit) != (after.branch, after.commit):
+            await self._put_head_back(before)
+        for status, path in listed:
             if status == "A":
-                (top / path).unlink(missing_ok=True)
-        if any(status != "A" for status, _ in changed):
-            await self._git("restore", f"--source={before}", "--worktree", "--", ":/")
-        return [path for _, path in changed]
+                _remove(top, path)
+        if others := [path for status, path in listed if status != "A"]:
+            with tempfile.NamedTemporaryFile("w", prefix="specyard-", errors="surrogateescape") as paths:
+                paths.write("\0".join(others))
+                paths.flush()
+                only = (f"--pathspec-from-file={paths.name}", "--pathspec-file-nul")
+                options = ("restore", f"--source={before.tree}", "--worktree", *only)
+                await self._git("--literal-pathspecs", "-C", str(top), *options)
+
+    async def _listed(self, before: Snapshot, after: Snapshot) -> list[tuple[str, str]]:
+        listed = await self._git("diff", "--name-status", "--no-renames", "-z", before.tree, after.tree)
+        parts = listed.split("\0")
+        return list(zip(parts[0::2], parts[1::2], strict=False))
+
+    async def _put_head_back(self, before: Snapshot) -> None:
+        if before.branch and before.commit:
+            await self._git("update-ref", before.branch, before.commit)
+        if before.branch:
+            await self._git("symbolic-ref", "HEAD", before.branch)
+        else:
+            await self._git("update-ref", "--no-deref", "HEAD", before.commit)
+        if before.commit:
+            await self._git("reset", "--quiet")  # the index, not the files
 
     async def _git(self, *arguments: str, env: dict[str, str] | None = None) -> str:
         code, output = await self._capture(["git", *arguments], env)
-        return "" if code else output.rstrip("\n")
+        if code:
+            raise Unknown
+        return output.rstrip("\n")
+
+
+def _remove(top: Path, path: str) -> None:
+    """Remove a file, or a repository that was put there, and the directories that this leaves empty."""
+    found = top / path
+    try:
+        if found.is_dir() and not found.is_symlink():
+            shutil.rmtree(found)
+        else:
+            found.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unknown from error
+    with contextlib.suppress(OSError):
+        for parent in found.parents:
+            if parent == top:
+                return
+            parent.rmdir()

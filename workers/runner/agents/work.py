@@ -11,7 +11,7 @@ from workers.runner.agents.faults import Fault
 from workers.runner.agents.permission import Policy
 from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Session
-from workers.runner.agents.snapshot import Snapshots
+from workers.runner.agents.snapshot import Snapshot, Snapshots, Unknown
 from workers.runner.agents.transcript import Transcript
 from workers.runner.executors.base import Context, Desk, Outcome, Reason, Result
 from workers.runner.messages import AgentReview, Execute, Profile, Task
@@ -140,7 +140,7 @@ class ChunkWork(AgentWork):
         before = await self.snapshots.take()
         await self.conversation.say(self._whole)
         after = await self.snapshots.take()
-        return Result(Outcome.PASSED, facts={"changed": before != after if before else None})
+        return Result(Outcome.PASSED, facts={"changed": before.tree != after.tree if before and after else None})
 
     async def _open(self, agent: Agent, earlier: str) -> tuple[Agent, Session, bool]:
         """The earlier session, or a new one. One that the agent cannot even take up is given up. Raises Fault."""
@@ -191,7 +191,7 @@ class ReviewWork(AgentWork):
         self.transcript.add("review", begins=True, profile=self.profile.name)
         before = await self.snapshots.take()
         if before:
-            self._diff = await self.snapshots.difference(self.review.base or "HEAD", before)
+            self._diff = await self.snapshots.difference(self.review.base or "HEAD", before.tree)
         try:
             found = await self._verdict()
         except Fault:
@@ -226,12 +226,23 @@ class ReviewWork(AgentWork):
                 Reason.REVIEW_NO_VERDICT, f"The review by {self.profile.name} has no verdict: {problem}"
             ) from None
 
-    async def _undo(self, before: str) -> None:
-        """A reviewer changes nothing: what it did all the same is undone."""
-        after = await self.snapshots.take() if before else ""
-        if after and after != before:
-            paths = await self.snapshots.undo(before, after)
-            self.transcript.note(f"The reviewer has changed {', '.join(paths[:5])}; that is undone.", level="warn")
+    async def _undo(self, before: Snapshot | None) -> None:
+        """A reviewer changes nothing: what it did all the same is undone, where nobody else can have done it."""
+        if before is None or (after := await self.snapshots.take()) == before:
+            return
+        try:
+            if after is None:
+                raise Unknown
+            paths = await self.snapshots.changed(before, after)
+            what = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+            if self.review.own:
+                await self.snapshots.undo(before, after)
+                self.transcript.note(f"The reviewer has changed {what}; that is undone.", level="warn")
+            else:
+                told = f"During the review, {what} changed. That is left: others may work in this directory."
+                self.transcript.note(told, level="warn")
+        except Unknown:
+            self.transcript.note("What the reviewer may have changed could not be found out, or undone.", level="warn")
 
     async def talk(self) -> Talk:
         agent = await self.agent()
