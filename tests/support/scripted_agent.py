@@ -220,8 +220,8 @@ class Turn:
         await self._agent.client.session_update(self._session.id, update)
 
     async def do_text(self, text: str, piece: int = PIECE, pause: float = 0.0) -> None:
-        await self._stream(say.update_agent_message_text, text, piece, pause)
         self._session.add("agent", text)
+        await self._stream(say.update_agent_message_text, text, piece, pause)
 
     async def do_thought(self, text: str, piece: int = PIECE, pause: float = 0.0) -> None:
         await self._stream(say.update_agent_thought_text, text, piece, pause)
@@ -298,6 +298,17 @@ class Turn:
 
     async def do_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def do_later(self, seconds: float, text: str) -> None:
+        """Go on telling of tools for 2 s, whatever has become of the turn."""
+
+        async def tell() -> None:
+            await asyncio.sleep(seconds)
+            for _ in range(100):
+                await self._send(say.start_tool_call(self._call(), text, kind="read", status="completed"))
+                await asyncio.sleep(0.02)
+
+        self._agent.later = asyncio.ensure_future(tell())
 
     async def do_await(self, path: str) -> None:
         """Wait until there is a file."""

@@ -83,6 +83,11 @@ def sleep(seconds: float) -> Step:
     return {"do": "sleep", "seconds": seconds}
 
 
+def later(seconds: float, words: str) -> Step:
+    """Tell of tools after the turn is over, for 2 s."""
+    return {"do": "later", "seconds": seconds, "text": words}
+
+
 def await_file(path: str) -> Step:
     """Wait until the test makes a file; below the workspace unless the path is absolute."""
     return {"do": "await", "path": path}

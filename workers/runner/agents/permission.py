@@ -49,6 +49,7 @@ class Policy:
             joins = set(command) & JOINS - set(pattern)
             return not joins and fnmatch.fnmatchcase(command, pattern)
         paths = [place.path for place in call.locations or []]
+        paths += [item.path for item in call.content or [] if item.type == "diff"]
         return bool(kind and paths) and all(_is_below(path, pattern) for path in paths)
 
 

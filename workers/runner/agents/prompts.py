@@ -29,7 +29,7 @@ def for_chunk(task: Task, extra: str, findings: str, *, is_new: bool) -> str:
     if findings:
         parts.append(
             "## The attempt before this one did not pass\n\n"
-            "In a git worktree its changes were undone: the files are as the last passed chunk left them. "
+            "Its changes may have been undone since: look at the files as they are now. "
             f"This was found:\n\n{findings.strip()}"
         )
     if task.note:
