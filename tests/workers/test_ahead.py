@@ -6,7 +6,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from queue_app import dispatch
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Project
 from tests.support import make
-from tests.support.driving import Background, driven, now
+from tests.support.driving import Background, Pool, driven, now
 from tests.support.repository import commit, git, repository
 from tests.support.wait import until
 from workers import ahead, driving, launch
@@ -197,7 +196,7 @@ def test_a_directory_that_is_no_repository_is_left_to_the_workers(keeper: Keeper
 class Busy:
     """A keeper in a thread that sets something up until its gate opens."""
 
-    def __init__(self, source: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, source: Path, pool: Pool) -> None:
         self.gate, self.begun = source.parent / "gate", source.parent / "begun"
         self.draining = threading.Event()
         self.keeper = Keeper(self.draining)
@@ -214,7 +213,7 @@ class Busy:
 
 @pytest.fixture
 def busy(source: Path) -> Iterator[Busy]:
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1) as pool:
         found = Busy(source, pool)
         yield found
         found.gate.touch()
