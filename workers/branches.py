@@ -125,10 +125,12 @@ def _checked_out(repository: str | Path, branch: str) -> str | None:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a removal would lose: commits that only this branch holds, and files that are in no commit."""
+    """What a removal would lose: commits that only this branch holds, files that are in no commit, and what
+    repositories inside the workspace (submodules too) hold that no remote has, told per repository."""
 
     commits: list[str]
     files: list[str]
+    repositories: list[str]
 
 
 def loss(repository: str | Path, workspace: str | Path, branch: str) -> Loss:
@@ -136,9 +138,35 @@ def loss(repository: str | Path, workspace: str | Path, branch: str) -> Loss:
     others = ("--not", f"--exclude={branch}", "--branches", "--remotes", "--tags")
     commits = git(repository, "log", "--format=%h %s", f"refs/heads/{branch}", *others).splitlines()
     files: list[str] = []
+    repositories: list[str] = []
     if os.path.isdir(workspace):
         files = [line[3:] for line in git(workspace, "status", "--porcelain", "-z").split("\0") if line]
-    return Loss(commits, files)
+        top = Path(git(workspace, "rev-parse", "--show-toplevel").removesuffix("\n"))
+        repositories = [told for place in _repositories_in(top) if (told := _only_there(top, place))]
+    return Loss(commits, files, repositories)
+
+
+def _repositories_in(top: Path) -> Iterator[Path]:
+    """Those below it, also where git ignores them."""
+    for place, directories, files in os.walk(top):
+        if ".git" in directories or ".git" in files:
+            if Path(place) != top:
+                yield Path(place)
+            directories[:] = [name for name in directories if name != ".git"]
+
+
+def _only_there(top: Path, place: Path) -> str:
+    """What a repository holds that no remote has, "" for nothing."""
+    name = place.relative_to(top)
+    try:
+        status = git(place, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--ignore-submodules=none")
+        commits = int(git(place, "rev-list", "--count", "--all", "--not", "--remotes", "--tags"))
+    except GitFailed as error:
+        return f"{name}: a repository that cannot be read ({error})"
+    files = len([line for line in status.split("\0") if line])
+    found = [f"{files} uncommitted {'file' if files == 1 else 'files'}"] * bool(files)
+    found += [f"{commits} {'commit' if commits == 1 else 'commits'} on no remote"] * bool(commits)
+    return f"{name}: {', '.join(found)}" if found else ""
 
 
 def discard(repository: str | Path, workspace: str | Path, branch: str) -> None:

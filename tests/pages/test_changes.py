@@ -191,9 +191,11 @@ def test_an_operator_asks_for_a_merge_and_the_page_says_so(operator: Client, wor
 
 def test_what_a_discard_would_lose_is_listed_before(operator: Client, worker: Worker, source: Path) -> None:
     (source / "c.txt").write_text("not committed\n")
+    repository(Path(worker.workspace) / "app")
     text = operator.get(f"/workers/{worker.pk}/discard").content.decode()
+    assert "app: 1 commit on no remote" in text
     assert text.count("on no other branch") == 2
-    assert text.count("never committed") == 1
+    assert text.count("never committed") == 2  # the repository is a directory that is not committed, too
     assert not Landing.objects.exists()
     reply = operator.post(f"/workers/{worker.pk}/discard")
     assert reply["Location"] == f"/workers/{worker.pk}"

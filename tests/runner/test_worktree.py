@@ -1,6 +1,7 @@
 """A git worktree as a workspace: where it begins, what a checkpoint commits, what a restore puts back."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -331,3 +332,95 @@ def test_a_wait_for_the_repository_can_be_stopped(owner: Owner, repository: Path
         owner.say("interrupt", reason="stop")
         assert owner.result(request)["outcome"] == "interrupted"
         holder.communicate()
+
+
+# Repositories inside
+
+
+def refused(owner: Owner, worktree: Path, attempt: int = 1, **more: str) -> str:
+    """What the next attempt reads of a checkpoint that was refused."""
+    message = {"cwd": str(worktree), "message": "Chunk 1", "branch": "spec/job-1", **more}
+    result = owner.result(owner.work("checkpoint", attempt, **message))
+    assert (result["outcome"], result["reason"]) == ("failed", "git_failed")
+    assert git(worktree, "diff", "--cached", "--name-only") == ""
+    findings: str = result["findings"]
+    return findings
+
+
+def test_a_repository_that_a_tool_made_is_refused_and_named(owner: Owner, worktree: Path) -> None:
+    before = git(worktree, "rev-parse", "HEAD")
+    made_repository(worktree / "app")
+    assert "app is a git repository of its own" in refused(owner, worktree)
+    assert git(worktree, "rev-parse", "HEAD") == before
+    git(worktree, "add", "--all")
+    commit(worktree)  # whoever commits it does not get around that
+    assert "Remove its .git, or add it to .gitignore." in refused(owner, worktree, 2, base=before)
+    message = {"cwd": str(worktree), "branch": "spec/job-1", "commit": before}
+    assert owner.result(owner.work("restore", 3, **message))["outcome"] == "passed"
+    made_repository(worktree / "app")
+    shutil.rmtree(worktree / "app" / ".git")
+    assert checkpoint(owner, worktree, 4, base=before)["changed"] is True
+    assert git(worktree, "show", "HEAD:app/a.txt") == "one"
+
+
+def test_a_repository_without_a_commit_is_named_too(owner: Owner, worktree: Path) -> None:
+    (worktree / "lib").mkdir()
+    git(worktree / "lib", "init", "--quiet")
+    assert "lib is a git repository of its own" in refused(owner, worktree)
+    (worktree / ".gitignore").write_text("lib/\n")
+    assert checkpoint(owner, worktree, 2)["changed"] is True
+
+
+FILES = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always"}
+
+
+@pytest.fixture
+def library(directory: Path) -> Path:
+    return made_repository(directory / "library")
+
+
+@pytest.fixture
+def with_submodule(owner: Owner, repository: Path, target: Path, library: Path) -> Path:
+    """A worktree with the submodule lib, in which its setup has built something."""
+    git(repository, "submodule", "--quiet", "add", str(library), "lib")
+    commit(repository)
+    assert made(owner, repository, target, env=FILES, command="echo built > lib/built")["notes"] == []
+    return target
+
+
+def test_what_is_not_committed_in_a_submodule_is_refused(owner: Owner, with_submodule: Path) -> None:
+    good = git(with_submodule, "rev-parse", "HEAD")
+    assert checkpoint(owner, with_submodule)["changed"] is False  # the setup may leave what it likes
+    (with_submodule / "lib" / "a.txt").write_text("changed\n")
+    assert "The submodule lib has changes that are not committed in it" in refused(owner, with_submodule, 2)
+    message = {"cwd": str(with_submodule), "branch": "spec/job-1", "commit": good}
+    assert owner.result(owner.work("restore", 3, **message))["outcome"] == "passed"
+    assert (with_submodule / "lib" / "a.txt").read_text() == "one\n"
+    assert (with_submodule / "lib" / "built").exists()
+
+
+def test_a_submodule_s_commit_must_be_on_a_remote(owner: Owner, with_submodule: Path, library: Path) -> None:
+    good = git(with_submodule, "rev-parse", "HEAD")
+    lib = with_submodule / "lib"
+    commit(lib, a="only here\n")
+    assert "The submodule lib is at a commit that no remote has" in refused(owner, with_submodule, base=good)
+    message = {"cwd": str(with_submodule), "branch": "spec/job-1", "commit": good}
+    assert owner.result(owner.work("restore", 2, **message))["outcome"] == "passed"
+    assert (lib / "a.txt").read_text() == "one\n"
+    newer = commit(library, a="two\n")
+    git(lib, "fetch", "--quiet")
+    git(lib, "checkout", "--quiet", newer)
+    assert checkpoint(owner, with_submodule, 3, base=good)["changed"] is True
+
+
+def test_a_new_untracked_file_in_a_clean_submodule_is_refused_and_removed(
+    owner: Owner, repository: Path, target: Path, library: Path
+) -> None:
+    git(repository, "submodule", "--quiet", "add", str(library), "lib")
+    good = commit(repository)
+    made(owner, repository, target, env=FILES)
+    (target / "lib" / "new.txt").write_text("new\n")
+    assert "The submodule lib" in refused(owner, target)
+    message = {"cwd": str(target), "branch": "spec/job-1", "commit": good}
+    assert owner.result(owner.work("restore", 2, **message))["outcome"] == "passed"
+    assert not (target / "lib" / "new.txt").exists()

@@ -124,6 +124,31 @@ def test_a_removal_can_say_what_would_be_lost(source: Path, workspace: Path) -> 
     assert branches.loss(source, workspace, BRANCH).commits == []
 
 
+def test_what_only_repositories_inside_hold_would_be_lost(source: Path, workspace: Path, tmp_path: Path) -> None:
+    library = repository(tmp_path / "library")
+    for name in ("clone", "changed", "ahead"):
+        git(workspace, "clone", "--quiet", str(library), f"deep/{name}")
+    (workspace / "deep" / "changed" / "a.txt").write_text("not committed\n")
+    commit(workspace / "deep" / "ahead", a="not pushed\n")
+    repository(workspace / "app")
+    git(workspace, "init", "--quiet", "empty")
+    (workspace / ".gitignore").write_text("*/\n")
+    assert sorted(branches.loss(source, workspace, BRANCH).repositories) == [
+        "app: 1 commit on no remote",
+        "deep/ahead: 1 commit on no remote",
+        "deep/changed: 1 uncommitted file",
+    ]
+
+
+def test_what_a_submodule_holds_would_be_lost(source: Path, workspace: Path, tmp_path: Path) -> None:
+    git(workspace, "submodule", "--quiet", "add", str(repository(tmp_path / "library")), "lib")
+    commit(workspace)
+    assert branches.loss(source, workspace, BRANCH).repositories == []
+    commit(workspace / "lib", a="not pushed\n")
+    (workspace / "lib" / "b.txt").write_text("not committed\n")
+    assert branches.loss(source, workspace, BRANCH).repositories == ["lib: 1 uncommitted file, 1 commit on no remote"]
+
+
 def test_a_discarded_branch_leaves_nothing_but_what_others_hold(source: Path, workspace: Path) -> None:
     commit(workspace, b="work\n")
     (workspace / "c.txt").write_text("not committed\n")

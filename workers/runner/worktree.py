@@ -5,19 +5,23 @@ repository; files are checked out without it.
 """
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workers.runner import ahead
+from workers.runner import ahead, submodules
 from workers.runner.freshness import fresh_base
 from workers.runner.git import IDENTITY, Git, GitFailed, check_out, place_in, place_of, repository_lock
 from workers.runner.messages import Worktree
 
 MOST_NAMES = 100
+SUBMODULES = "# submodules: "
+NO_COMMIT = re.compile(r"'(.+?)/?' does not have a commit checked out")
 HALF_DONE = ("rebase", "am", "cherry-pick", "revert", "merge")  # each can be left open
 
 
@@ -120,7 +124,10 @@ async def _free_branch(git: Git, name: str) -> str:
 
 
 async def remember_untracked(git: Git) -> None:
-    """Note what lies there untracked after the setup: it belongs to no commit and stays in every clean-up."""
+    """Note what lies there untracked after the setup: it belongs to no commit and stays in every clean-up.
+
+    What it left in submodules is noted too, in a comment.
+    """
     top_level = await git("rev-parse", "--show-toplevel")
     found = await git("ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z")
     top = (await git("rev-parse", "--show-prefix")).rstrip("/")
@@ -128,6 +135,7 @@ async def remember_untracked(git: Git) -> None:
     theirs = await git.ask("config", "--type=path", "core.excludesFile") or os.path.expanduser("~/.config/git/ignore")
     with contextlib.suppress(OSError):
         lines += Path(theirs).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    lines += [f"{SUBMODULES}{json.dumps(await submodules.uncommitted(git.at(top_level)))}"]
     text = "".join(f"{line}\n" for line in lines)
     _exclude_file(top_level).write_text(text, encoding="utf-8", errors="surrogateescape")
 
@@ -145,7 +153,7 @@ async def checkpoint(git: Git, message: str, branch: str = "", base: str = "") -
     """
     top, is_half_done = await _top_of(git)
     notes = await _back_onto(top, branch, base, is_half_done=is_half_done) if branch else []
-    await top(*_excluding(top), "add", "--all")
+    await _add_all(top, base or "HEAD")
     changed = not await top.succeeds("diff", "--cached", "--quiet")
     if changed:
         commit = ("commit", "--quiet", "--no-verify", "--no-gpg-sign", f"--message={message}")
@@ -153,6 +161,20 @@ async def checkpoint(git: Git, message: str, branch: str = "", base: str = "") -
         if not await top.succeeds(*plain, "-c", "user.useConfigOnly=true", *commit):  # who it is from is not known
             await top(*plain, *IDENTITY, *commit)
     return {"commit": await top("rev-parse", "HEAD"), "changed": changed, "notes": notes}
+
+
+async def _add_all(top: Git, base: str) -> None:
+    """Put everything into the index. Raises GitFailed for what no commit of this repository can hold."""
+    try:
+        await top(*_excluding(top), "add", "--all")
+        problems = await submodules.problems(top, base, _remembered(top))
+    except GitFailed as error:
+        if (found := NO_COMMIT.search(str(error))) is None:
+            raise
+        problems = [submodules.inner(found[1])]
+    if problems:
+        await top.ask("reset", "--quiet")
+        raise GitFailed(" ".join(problems))
 
 
 async def _back_onto(top: Git, branch: str, base: str, *, is_half_done: bool) -> list[str]:
@@ -182,6 +204,7 @@ async def restore(git: Git, branch: str, commit: str) -> None:
         await top.ask("rebase", "--abort")
     await top("checkout", "--quiet", "--force", "-B", branch, commit)
     await top(*_excluding(top), "clean", "--quiet", "-f", "-f", "-d")
+    await submodules.put_back(top, _remembered(top))
 
 
 async def _top_of(git: Git) -> tuple[Git, bool]:
@@ -200,6 +223,15 @@ async def _top_of(git: Git) -> tuple[Git, bool]:
 def _exclude_file(top_level: str) -> Path:
     """Beside the worktree: what git ignores there, in the form of a .gitignore."""
     return Path(top_level + ".exclude")
+
+
+def _remembered(top: Git) -> dict[str, str]:
+    """The submodules in which the setup has left something."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in _exclude_file(top.directory).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            if line.startswith(SUBMODULES):
+                return dict(json.loads(line.removeprefix(SUBMODULES)))
+    return {}
 
 
 def _excluding(top: Git) -> tuple[str, ...]:
