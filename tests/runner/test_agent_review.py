@@ -27,10 +27,10 @@ def source(owner: Owner) -> Path:
     return made
 
 
-def begin(talk: Talk, agent: Scripted, command: str = "", **more: Any) -> str:
+def begin(talk: Talk, agent: Scripted, command: str = "", attempt: int = 1, **more: Any) -> str:
     data = str(talk.run.launcher.directory / "agents" / "12")
     review = {"profile": agent.profile, "task": TASK, "instructions": "Mind the clock.", **more}
-    return talk.owner.work("review", 1, command=command, agent=review, agent_data=data)
+    return talk.owner.work("review", attempt, command=command, agent=review, agent_data=data)
 
 
 def reviews(talk: Talk, agent: Scripted, command: str = "", **more: Any) -> Message:
@@ -135,6 +135,36 @@ def test_what_cannot_be_known_is_told(talk: Talk, place: Path, source: Path) -> 
     assert reviews(talk, agent, own=True)["outcome"] == "passed"
     assert "could not be found out" in talk.said("note")
     assert talk.works(agent, 2)["facts"]["changed"] is None
+
+
+def test_what_the_setup_left_is_no_work(talk: Talk, place: Path, source: Path) -> None:
+    (source / "installed").mkdir()
+    (source / "installed" / "big.txt").write_text("nobody's work\n" * 100)
+    exclude = source.with_name(f"{source.name}.exclude")
+    exclude.write_text("/installed/\n")
+    agent = scripted(place, turn(scripts.edit("built.txt", "1\n"), text(PASS)), turn(text(PASS), times=0))
+    assert reviews(talk, agent, base=git(source, "rev-parse", "HEAD"))["outcome"] == "passed"
+    (prompt,) = agent.prompts()
+    assert "+brand new" in prompt
+    assert "nobody's work" not in prompt
+    exclude.write_text("/installed/\n/built.txt\n")  # what is ignored later is in no later snapshot
+    assert reviews(talk, agent, attempt=2, base=git(source, "rev-parse", "HEAD"))["outcome"] == "passed"
+    assert "built.txt" not in agent.prompts()[-1]
+
+
+def test_a_change_inside_a_submodule_is_a_change(talk: Talk, place: Path, source: Path, directory: Path) -> None:
+    git(source, "submodule", "--quiet", "add", str(repository(directory / "library")), "lib")
+    commit(source)
+    agent = scripted(
+        place,
+        turn(scripts.edit("lib/a.txt", "two\n")),
+        turn(scripts.edit("lib/a.txt", "three\n")),
+        turn(text("nothing")),
+        turn(scripts.edit("lib/more.txt", "more\n"), text(PASS)),
+    )
+    assert [talk.works(agent, number)["facts"]["changed"] for number in (1, 2, 3)] == [True, True, False]
+    assert reviews(talk, agent, own=True)["outcome"] == "passed"
+    assert "could not be found out, or undone" in talk.said("note")
 
 
 def test_the_command_comes_first_and_its_failure_saves_the_agent(talk: Talk, place: Path, source: Path) -> None:

@@ -106,6 +106,17 @@ def place_in(top: str, inside: str, base: str) -> str:
     return directory
 
 
+def exclude_file(top: str) -> Path:
+    """Beside a worktree: what git ignores there, in the form of a .gitignore."""
+    return Path(top + ".exclude")
+
+
+def excluding(top: str) -> tuple[str, ...]:
+    """Options with which git ignores that."""
+    exclude = exclude_file(top)
+    return ("-c", f"core.excludesFile={exclude}") if exclude.exists() else ()
+
+
 @asynccontextmanager
 async def repository_lock(git: Git) -> AsyncIterator[None]:
     """Within: nobody else of Specyard touches what the worktrees of this repository share.

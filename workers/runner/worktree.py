@@ -16,7 +16,17 @@ from typing import Any
 
 from workers.runner import ahead, submodules
 from workers.runner.freshness import fresh_base
-from workers.runner.git import IDENTITY, Git, GitFailed, check_out, place_in, place_of, repository_lock
+from workers.runner.git import (
+    IDENTITY,
+    Git,
+    GitFailed,
+    check_out,
+    exclude_file,
+    excluding,
+    place_in,
+    place_of,
+    repository_lock,
+)
 from workers.runner.messages import Worktree
 
 MOST_NAMES = 100
@@ -137,7 +147,7 @@ async def remember_untracked(git: Git) -> None:
         lines += Path(theirs).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     lines += [f"{SUBMODULES}{json.dumps(await submodules.uncommitted(git.at(top_level)))}"]
     text = "".join(f"{line}\n" for line in lines)
-    _exclude_file(top_level).write_text(text, encoding="utf-8", errors="surrogateescape")
+    exclude_file(top_level).write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def _as_pattern(name: str) -> str:
@@ -166,7 +176,7 @@ async def checkpoint(git: Git, message: str, branch: str = "", base: str = "") -
 async def _add_all(top: Git, base: str) -> None:
     """Put everything into the index. Raises GitFailed for what no commit of this repository can hold."""
     try:
-        await top(*_excluding(top), "add", "--all")
+        await top(*excluding(top.directory), "add", "--all")
         problems = await submodules.problems(top, base, _remembered(top))
     except GitFailed as error:
         if (found := NO_COMMIT.search(str(error))) is None:
@@ -203,7 +213,7 @@ async def restore(git: Git, branch: str, commit: str) -> None:
         await top.ask("am", "--abort")
         await top.ask("rebase", "--abort")
     await top("checkout", "--quiet", "--force", "-B", branch, commit)
-    await top(*_excluding(top), "clean", "--quiet", "-f", "-f", "-d")
+    await top(*excluding(top.directory), "clean", "--quiet", "-f", "-f", "-d")
     await submodules.put_back(top, _remembered(top))
 
 
@@ -220,20 +230,10 @@ async def _top_of(git: Git) -> tuple[Git, bool]:
     return git.at(top), any(os.path.exists(path) for path in half_done)
 
 
-def _exclude_file(top_level: str) -> Path:
-    """Beside the worktree: what git ignores there, in the form of a .gitignore."""
-    return Path(top_level + ".exclude")
-
-
 def _remembered(top: Git) -> dict[str, str]:
     """The submodules in which the setup has left something."""
     with contextlib.suppress(OSError, ValueError):
-        for line in _exclude_file(top.directory).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        for line in exclude_file(top.directory).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
             if line.startswith(SUBMODULES):
                 return dict(json.loads(line.removeprefix(SUBMODULES)))
     return {}
-
-
-def _excluding(top: Git) -> tuple[str, ...]:
-    exclude = _exclude_file(top.directory)
-    return ("-c", f"core.excludesFile={exclude}") if exclude.exists() else ()

@@ -6,9 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from workers.runner.git import excluding
+
+INDEX = "snapshot.index"
 NO_COLOUR = ("--no-color", "--no-ext-diff")
 
 
@@ -24,36 +29,73 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files as a tree; the branch that HEAD is on ("": none), and its commit ("": none yet)."""
+    """The files as a tree; the branch that HEAD is on ("": none), and its commit ("": none yet).
+
+    `inner`: the repositories inside, submodules and others, in which something is not committed, each with its tree.
+    """
 
     tree: str
+    inner: tuple[tuple[str, str], ...]
     branch: str
     commit: str
 
+    def is_like(self, other: "Snapshot") -> bool:
+        """Whether all files are the same."""
+        return (self.tree, self.inner) == (other.tree, other.inner)
+
 
 class Snapshots:
-    """Snapshots of the workspace, ignored files left out. Nothing of the repository's own index is touched."""
+    """Snapshots of the workspace, without what git ignores, or the setup has left. Its own index is not touched."""
 
-    def __init__(self, capture: Capture, cwd: str) -> None:
+    def __init__(self, capture: Capture, cwd: str, place: Path) -> None:
+        """`place`: where what git knows of the files is kept from one snapshot to the next."""
         self._capture = capture
         self._cwd = cwd
+        self._place = place
 
     async def take(self) -> Snapshot | None:
         """The workspace as it is now; None where that cannot be known, as in one that is in no repository."""
         try:
-            return Snapshot(await self._tree(), *await self._head())
+            top = await self._git("rev-parse", "--show-toplevel")
+            tree, inner = await self._files(Path(top), INDEX)
+            return Snapshot(tree, tuple(inner), *await self._head())
         except (Unknown, OSError):
             return None
 
-    async def _tree(self) -> str:
-        index = await self._git("rev-parse", "--path-format=absolute", "--git-path", "index")
-        with tempfile.TemporaryDirectory(prefix="specyard-") as place:
-            own = Path(place) / "index"
-            if os.path.exists(index):
-                own.write_bytes(Path(index).read_bytes())  # with what git knows of the files, so that it reads few
-            env = {"GIT_INDEX_FILE": str(own)}
-            await self._git("add", "--all", ":/", env=env)
-            return await self._git("write-tree", env=env)
+    async def _files(self, top: Path, name: str) -> tuple[str, list[tuple[str, str]]]:
+        """The tree of a repository, and those of the repositories inside it."""
+        own = self._place / name
+        env = {"GIT_INDEX_FILE": str(own)}
+        git = partial(self._git, "-C", str(top), *excluding(str(top)))
+        try:
+            if not own.exists():
+                await self._begin(top, own)
+            await git("add", "--all", env=env)
+            if await git("ls-files", "--cached", "--ignored", "--exclude-standard", "-z", env=env):
+                await self._begin(top, own)  # something is ignored that was not so before
+                await git("add", "--all", env=env)
+            tree = await git("write-tree", env=env)
+            dirty = (await git("diff-files", "--raw", "-z", "--ignore-submodules=none", env=env)).split("\0")
+        except BaseException:
+            own.unlink(missing_ok=True)
+            raise
+        inner = []
+        for path in dirty[1::2]:
+            found, deeper = await self._files(
+                top / path, f"{INDEX}-{sha256(f'{name}/{path}'.encode()).hexdigest()[:16]}"
+            )
+            inner += [(path, found), *((f"{path}/{below}", it) for below, it in deeper)]
+        return tree, inner
+
+    async def _begin(self, top: Path, own: Path) -> None:
+        """Begin with the repository's index: with what git knows of the files, so that it reads few."""
+        index = await self._git("-C", str(top), "rev-parse", "--path-format=absolute", "--git-path", "index")
+        own.with_name(f"{own.name}.lock").unlink(missing_ok=True)  # of a git that was killed
+        own.unlink(missing_ok=True)
+        if os.path.exists(index):
+            part = own.with_name(f"{own.name}.part")
+            shutil.copyfile(index, part)
+            os.replace(part, own)
 
     async def _head(self) -> tuple[str, str]:
         _, branch = await self._capture(["git", "symbolic-ref", "--quiet", "HEAD"])
@@ -70,10 +112,13 @@ class Snapshots:
     async def changed(self, before: Snapshot, after: Snapshot) -> list[str]:
         """What is not the same, for people: paths, and HEAD. Raises Unknown."""
         has_moved = (before.branch, before.commit) != (after.branch, after.commit)
-        return [path for _, path in await self._listed(before, after)] + ["HEAD"] * has_moved
+        inner = sorted({path for path, _ in set(before.inner) ^ set(after.inner)})
+        return [path for _, path in await self._listed(before, after)] + inner + ["HEAD"] * has_moved
 
     async def undo(self, before: Snapshot, after: Snapshot) -> None:
-        """Make what has changed between the two what it was before. No other file is touched. Raises Unknown."""
+        """Make what has changed between the two what it was before. No other file is touched. Raises Unknown, as for
+        what was done in repositories inside.
+        """
         listed = await self._listed(before, after)
         top = Path(await self._git("rev-parse", "--show-toplevel"))
         if (before.branch, before.commit) != (after.branch, after.commit):
@@ -88,6 +133,8 @@ class Snapshots:
                 only = (f"--pathspec-from-file={paths.name}", "--pathspec-file-nul")
                 options = ("restore", f"--source={before.tree}", "--worktree", *only)
                 await self._git("--literal-pathspecs", "-C", str(top), *options)
+        if before.inner != after.inner:
+            raise Unknown
 
     async def _listed(self, before: Snapshot, after: Snapshot) -> list[tuple[str, str]]:
         listed = await self._git("diff", "--name-status", "--no-renames", "-z", before.tree, after.tree)

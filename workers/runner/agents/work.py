@@ -46,7 +46,7 @@ class AgentWork:
         self.redactor = redactor
         self.transcript = Transcript(self.desk.log, redactor, self.desk.write, self._told)
         self.conversation = self.new_conversation()
-        self.snapshots = Snapshots(self.desk.capture, context.cwd)
+        self.snapshots = Snapshots(self.desk.capture, context.cwd, self.desk.directory)
         self._last_told = -1
 
     def _told(self, size: int) -> None:
@@ -140,7 +140,7 @@ class ChunkWork(AgentWork):
         before = await self.snapshots.take()
         await self.conversation.say(self._whole)
         after = await self.snapshots.take()
-        return Result(Outcome.PASSED, facts={"changed": before.tree != after.tree if before and after else None})
+        return Result(Outcome.PASSED, facts={"changed": not before.is_like(after) if before and after else None})
 
     async def _open(self, agent: Agent, earlier: str) -> tuple[Agent, Session, bool]:
         """The earlier session, or a new one. One that the agent cannot even take up is given up. Raises Fault."""
