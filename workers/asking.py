@@ -127,6 +127,9 @@ class Asking(RunnerLink):
             "task": self.task(chunk),
             "profile": profile,
             "session": worker.session_id if worker.session_profile == profile["name"] else "",
+            "base": ""
+            if not worker.branch or attempt.number == 1 or self.may_find_rests(attempt, chunk)
+            else self.head,
             "agent_data": str(agent_data(worker.pk)),
             "timeout": min(timeout, profile["wall"]),
         }

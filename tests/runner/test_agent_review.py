@@ -137,6 +137,15 @@ def test_what_cannot_be_known_is_told(talk: Talk, place: Path, source: Path) -> 
     assert talk.works(agent, 2)["facts"]["changed"] is None
 
 
+def test_what_an_attempt_that_was_broken_off_has_done_counts(talk: Talk, place: Path, source: Path) -> None:
+    head = git(source, "rev-parse", "HEAD")
+    agent = scripted(place, turn(text("It is all there already."), times=0))
+    assert talk.works(agent)["facts"]["changed"] is False
+    assert talk.works(agent, 2, base=head)["facts"]["changed"] is True
+    git(source, "add", "--all")
+    assert talk.works(agent, 3, base=commit(source))["facts"]["changed"] is False
+
+
 def test_what_the_setup_left_is_no_work(talk: Talk, place: Path, source: Path) -> None:
     (source / "installed").mkdir()
     (source / "installed" / "big.txt").write_text("nobody's work\n" * 100)

@@ -226,6 +226,23 @@ def test_the_session_is_taken_up_where_a_killed_runner_left_it(team: Team, backg
     assert (file_on_branch(worker, "half.txt"), file_on_branch(worker, "rest.txt")) == ("half", "rest")
 
 
+def test_what_was_done_before_a_shutdown_counts_as_done(
+    team: Team, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.agent(turn(edit("all.txt", "all\n"), hang()), turn(text("It is all there already.")))
+    worker = team.worker({"review": {"command": "exit 1"}}, max_attempts=1)
+    done = background(worker)
+    workspace = until(lambda: now(worker).workspace, what="a workspace")
+    until((Path(workspace) / "all.txt").exists, what="it is done")
+    driving.owned.draining.set()
+    done.result(20)
+    monkeypatch.setattr(driving, "owned", driving.Owned())
+    background(now(worker), driving.adopt).result(20)  # nobody is asked about an attempt that changed nothing
+    assert attempts(worker) == [(1, 1, "interrupted", "interrupted"), (1, 2, "failed", "review_failed")]
+    assert now(worker).status == WorkerStatus.FAILED
+    assert not Question.objects.exists()
+
+
 def test_a_shutdown_in_the_middle_of_a_turn_goes_on_at_the_next_start(
     team: Team, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:

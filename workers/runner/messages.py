@@ -191,6 +191,7 @@ class Execute(Work):
     task: Task | None = None
     profile: Profile | None = None
     session: str = ""  # of this worker's agent, when its runner died
+    base: str = Field(default="", pattern=r"^([0-9a-f]{7,64})?$")  # what an attempt that was broken off began with
     agent_data: Text = ""  # a directory for what the agents of this worker store
 
 

@@ -109,6 +109,13 @@ class Snapshots:
         except Unknown:
             return ""
 
+    async def differs(self, commit: str, after: Snapshot) -> bool:
+        """Whether the files are not those of a commit; one that git does not know is like none."""
+        try:
+            return bool(after.inner) or await self._git("rev-parse", f"{commit}^{{tree}}") != after.tree
+        except Unknown:
+            return True
+
     async def changed(self, before: Snapshot, after: Snapshot) -> list[str]:
         """What is not the same, for people: paths, and HEAD. Raises Unknown."""
         has_moved = (before.branch, before.commit) != (after.branch, after.commit)

@@ -133,14 +133,21 @@ class ChunkWork(AgentWork):
         super().__init__(context, profile, Policy(profile.permission, profile.allowed), request.agent_data)
         self.task = task
         self.prompt = prompt
+        self.base = request.base
         if request.session:
             self.sessions.setdefault(self.profile.name, request.session)
 
     async def carry_out(self) -> Result:
         before = await self.snapshots.take()
         await self.conversation.say(self._whole)
+        return Result(Outcome.PASSED, facts={"changed": await self._has_changed(before)})
+
+    async def _has_changed(self, before: Snapshot | None) -> bool | None:
+        """Whether this attempt, or the one that it goes on with, has changed the files; None when nobody knows."""
         after = await self.snapshots.take()
-        return Result(Outcome.PASSED, facts={"changed": not before.is_like(after) if before and after else None})
+        if before is None or after is None:
+            return None
+        return not before.is_like(after) or (bool(self.base) and await self.snapshots.differs(self.base, after))
 
     async def _open(self, agent: Agent, earlier: str) -> tuple[Agent, Session, bool]:
         """The earlier session, or a new one. One that the agent cannot even take up is given up. Raises Fault."""
