@@ -107,6 +107,14 @@ def test_a_worker_takes_it_over_where_it_is_with_its_setup(yard: Yard) -> None:
     assert not yard.place("1").exists()
 
 
+def test_a_hook_that_fails_does_not_stand_in_the_way(yard: Yard) -> None:
+    hook = yard.repository / ".git" / "hooks" / "post-checkout"
+    hook.write_text("#!/bin/sh\nexit 2\n")
+    hook.chmod(0o755)
+    passed(yard.ahead())
+    assert yard.worker()["directory"] == str(yard.place("one"))
+
+
 def test_what_the_setup_left_and_changed_is_as_if_it_had_just_run(yard: Yard) -> None:
     yard.ahead(command="echo changed >> a.txt; echo left > left.txt")
     facts = yard.worker()

@@ -227,13 +227,17 @@ def test_a_checkpoint_of_nothing_makes_no_commit(owner: Owner, worktree: Path) -
 def test_the_project_s_hooks_and_a_killed_git_do_not_stand_in_the_way(
     owner: Owner, worktree: Path, repository: Path
 ) -> None:
-    for hook in ("pre-commit", "post-commit"):
+    for hook in ("pre-commit", "post-commit", "post-checkout"):
         path = repository / ".git" / "hooks" / hook
         path.write_text("#!/bin/sh\nexit 1\n")
         path.chmod(0o755)
     Path(git(worktree, "rev-parse", "--path-format=absolute", "--git-path", "index.lock")).touch()
     (worktree / "a.txt").write_text("two\n")
-    assert checkpoint(owner, worktree)["changed"] is True
+    facts = checkpoint(owner, worktree)
+    assert facts["changed"] is True
+    message = {"cwd": str(worktree), "branch": "spec/job-1", "commit": facts["commit"]}
+    assert owner.result(owner.work("restore", 2, **message))["outcome"] == "passed"
+    made(owner, repository, worktree.with_name("2"), attempt=3)
 
 
 def on_its_branch(worktree: Path, before: str, facts: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ Capture = Callable[[list[str], str], Awaitable[tuple[int, str]]]
 LOCK_NAME = "specyard.lock"  # in the directory that all worktrees of a repository share
 LOCK_PAUSE = 0.02
 LOCK_LIMIT = 600.0  # seconds; somebody else's fetch is the longest thing that holds it
+GIT = ("git", "-c", "core.hooksPath=/dev/null")  # ours: the hooks of a repository are for people's own git
 IDENTITY = ("-c", "user.name=Specyard", "-c", "user.email=specyard@localhost")
 # No question at a terminal that nobody sees.
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C.UTF-8"}
@@ -39,18 +40,18 @@ class Git:
 
     async def __call__(self, *arguments: str) -> str:
         """Its output without the last line end. Raises GitFailed with what it said."""
-        code, output = await self.capture(["git", *arguments], self.directory)
+        code, output = await self.capture([*GIT, *arguments], self.directory)
         if code:
             raise GitFailed(said(output) or f"git {arguments[0]} ended with exit code {code}.")
         return output.rstrip("\n")
 
     async def ask(self, *arguments: str) -> str:
         """The same, but "" where git fails: for questions that may have no answer."""
-        code, output = await self.capture(["git", *arguments], self.directory)
+        code, output = await self.capture([*GIT, *arguments], self.directory)
         return "" if code else output.rstrip("\n")
 
     async def succeeds(self, *arguments: str) -> bool:
-        code, _ = await self.capture(["git", *arguments], self.directory)
+        code, _ = await self.capture([*GIT, *arguments], self.directory)
         return code == 0
 
     async def common(self) -> Path:
@@ -79,7 +80,7 @@ async def place_of(git: Git) -> str:
 
     Raises NoRepository, or GitFailed where there is nothing yet to begin with.
     """
-    code, output = await git.capture(["git", "rev-parse", "--is-inside-work-tree", "--show-prefix"], git.directory)
+    code, output = await git.capture([*GIT, "rev-parse", "--is-inside-work-tree", "--show-prefix"], git.directory)
     if code:
         raise NoRepository(f"{git.directory} is in no git repository.")
     if not output.startswith("true\n"):
@@ -94,7 +95,7 @@ async def check_out(git: Git, commit: str) -> list[str]:
     await git("reset", "--quiet", "--hard", commit)
     if not os.path.exists(os.path.join(git.directory, ".gitmodules")):
         return []
-    code, output = await git.capture(["git", "submodule", "update", "--quiet", "--init", "--recursive"], git.directory)
+    code, output = await git.capture([*GIT, "submodule", "update", "--quiet", "--init", "--recursive"], git.directory)
     return [f"Submodules are missing: {said(output)}"] if code else []
 
 

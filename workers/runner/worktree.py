@@ -167,9 +167,8 @@ async def checkpoint(git: Git, message: str, branch: str = "", base: str = "") -
     changed = not await top.succeeds("diff", "--cached", "--quiet")
     if changed:
         commit = ("commit", "--quiet", "--no-verify", "--no-gpg-sign", f"--message={message}")
-        plain = ("-c", "core.hooksPath=/dev/null")
-        if not await top.succeeds(*plain, "-c", "user.useConfigOnly=true", *commit):  # who it is from is not known
-            await top(*plain, *IDENTITY, *commit)
+        if not await top.succeeds("-c", "user.useConfigOnly=true", *commit):  # who it is from is not known
+            await top(*IDENTITY, *commit)
     return {"commit": await top("rev-parse", "HEAD"), "changed": changed, "notes": notes}
 
 

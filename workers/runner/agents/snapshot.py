@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from workers.runner.git import excluding
+from workers.runner.git import GIT, excluding
 
 INDEX = "snapshot.index"
 NO_COLOUR = ("--no-color", "--no-ext-diff")
@@ -98,8 +98,8 @@ class Snapshots:
             os.replace(part, own)
 
     async def _head(self) -> tuple[str, str]:
-        _, branch = await self._capture(["git", "symbolic-ref", "--quiet", "HEAD"])
-        _, commit = await self._capture(["git", "rev-parse", "--verify", "--quiet", "HEAD"])
+        _, branch = await self._capture([*GIT, "symbolic-ref", "--quiet", "HEAD"])
+        _, commit = await self._capture([*GIT, "rev-parse", "--verify", "--quiet", "HEAD"])
         return branch.strip(), commit.strip()
 
     async def difference(self, before: str, after: str) -> str:
@@ -159,7 +159,7 @@ class Snapshots:
             await self._git("reset", "--quiet")  # the index, not the files
 
     async def _git(self, *arguments: str, env: dict[str, str] | None = None) -> str:
-        code, output = await self._capture(["git", *arguments], env)
+        code, output = await self._capture([*GIT, *arguments], env)
         if code:
             raise Unknown
         return output.rstrip("\n")
