@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from django.conf import settings
 
 from specs.models import Isolation, Project
+
+NOT_IN_A_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/]+|\.{2,}|@\{")
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,14 @@ def for_worker(project: Project, worker_id: int, spec: str = "spec") -> Workspac
     directory: Path = settings.SPECYARD.data / "workspaces" / str(worker_id)
     if project.isolation == Isolation.COPY:
         return Workspace(directory, source, project.setup_command)
-    branch = f"spec/{spec}-{worker_id}"
+    branch = f"spec/{_in_a_branch(spec)}-{worker_id}"
     ahead = os.fspath(records() / f"{Kind.of(project).key}-")
     return Workspace(directory, source, project.setup_command, branch, project.default_branch, ahead)
+
+
+def _in_a_branch(name: str) -> str:
+    """The name as a part of a branch's, by the rules of git-check-ref-format(1), "-" for what they forbid."""
+    return NOT_IN_A_BRANCH.sub("-", name).lstrip(".-")[:60] or "spec"
 
 
 @dataclass(frozen=True)

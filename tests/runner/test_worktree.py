@@ -104,6 +104,25 @@ def test_a_branch_that_exists_is_left_alone(owner: Owner, repository: Path, targ
     assert made(owner, repository, target)["branch"] == "spec/job-1-2"
 
 
+def test_a_branch_called_like_the_first_part_is_no_obstacle(
+    owner: Owner, repository: Path, target: Path, directory: Path
+) -> None:
+    git(repository, "branch", "spec")
+    assert made(owner, repository, target)["branch"] == "specyard/job-1"
+    again = directory / "workspaces" / "2"
+    assert made(owner, repository, again, attempt=1)["branch"] == "specyard/job-1-2"
+    for branch in ("specyard/job-1", "specyard/job-1-2"):
+        git(repository, "worktree", "remove", "--force", str(target if branch.endswith("b-1") else again))
+        git(repository, "branch", "-D", branch)
+    git(repository, "branch", "specyard")
+    assert made(owner, repository, target, attempt=2)["branch"] == "specyard-job-1"
+
+
+def test_branches_below_the_name_are_no_obstacle(owner: Owner, repository: Path, target: Path) -> None:
+    git(repository, "branch", "spec/job-1/theirs")
+    assert made(owner, repository, target)["branch"] == "spec/job-1-2"
+
+
 def test_a_project_in_a_part_of_a_repository_works_there(owner: Owner, repository: Path, target: Path) -> None:
     part = repository / "services" / "mail"
     part.mkdir(parents=True)

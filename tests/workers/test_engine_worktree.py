@@ -11,6 +11,7 @@ from tests.support.driving import Background, attempts, driven, leftovers, now
 from tests.support.repository import commit, git, repository
 from workers.models import Attempt, Worker, accept, log_path
 from workers.states import Reason, WorkerStatus
+from workers.workspace import for_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("launcher")]
 
@@ -56,6 +57,14 @@ def test_work_on_another_branch_lands_on_the_worker_s(source: Path) -> None:
     log = first.log_path.read_text()
     assert "The worktree was on nice" in log
     assert first.log_bytes == len(log.encode())
+
+
+@pytest.mark.parametrize("key", ["a b", ".hidden", "x..y", "a@{b", "q?*[~^:\\", "a/b", "...", "-x", "ü" * 200, "tab\t"])
+def test_any_key_can_name_a_branch(source: Path, key: str) -> None:
+    branch = for_worker(project(source), 7, key).branch
+    assert git(source, "check-ref-format", "--branch", branch) == branch
+    git(source, "branch", branch)
+    assert branch.count("/") == 1
 
 
 def test_a_retry_begins_where_the_last_chunk_passed(source: Path) -> None:

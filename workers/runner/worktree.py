@@ -122,12 +122,22 @@ async def _remove_branch(git: Git, wanted: Worktree) -> None:
 
 
 async def _free_branch(git: Git, name: str) -> str:
-    """The name, or the first of name-2, name-3 … that no branch has."""
+    """The name, or the first of name-2, name-3 … that no branch has.
+
+    Where a branch is called like the first part of the name there can be none below it: then below `specyard`.
+    """
+    first, _, rest = name.partition("/")
+    if rest and await _has_branch(git, first):
+        name = f"specyard-{rest}" if await _has_branch(git, "specyard") else f"specyard/{rest}"
     for number in range(1, MOST_NAMES):
         candidate = name if number == 1 else f"{name}-{number}"
-        if not await git.succeeds("show-ref", "--verify", "--quiet", f"refs/heads/{candidate}"):
+        if not await git.ask("for-each-ref", "--count=1", f"refs/heads/{candidate}"):  # nor one below it
             return candidate
     raise GitFailed(f"There are {MOST_NAMES - 1} branches named like {name} already.")
+
+
+async def _has_branch(git: Git, name: str) -> bool:
+    return await git.succeeds("show-ref", "--verify", "--quiet", f"refs/heads/{name}")
 
 
 # In a worktree
