@@ -176,8 +176,7 @@ class Keeper:
 
     def _keep(self, task: str, kind: Kind, place: Place) -> None:
         """Make it, or bring it up to date; one with which that does not work is removed."""
-        variables = {**dict(kind.environment), "SPECYARD_WORKSPACE": place.found.directory, "SPECYARD_AHEAD": "1"}
-        result = self._carry_out(task, place, base=kind.base, command=kind.setup_ahead, env=variables)
+        result = self._carry_out(task, place, base=kind.base, env=dict(kind.environment))
         self._renewed[place.record] = self._needed[place.record] = time.monotonic()
         if result["outcome"] != "passed":
             logger.warning("No workspace could be made ahead for %s: %s", kind.project, result["message"])

@@ -63,29 +63,26 @@ def _in_a_branch(name: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What must be the same for a worktree that was made ahead to be right for a worker of the project."""
+    """What must be the same for a worktree that was made ahead to be right for a worker of the project.
+
+    The setup command is not: it may need to know the worker, so that it runs when there is one.
+    """
 
     project: str
     repository: str
     base: str
-    setup: str
     environment: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, project: Project) -> "Kind":
         variables = tuple(sorted(project.environment.items()))
-        return cls(project.name, project.directory, project.default_branch, project.setup_command, variables)
+        return cls(project.name, project.directory, project.default_branch, variables)
 
     @property
     def key(self) -> str:
         """Names it; nothing of the variables can be read from that."""
-        told = json.dumps([self.repository, self.base, self.setup, self.environment])
+        told = json.dumps([self.repository, self.base, self.environment])
         return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
-
-    @property
-    def setup_ahead(self) -> str:
-        """The setup command, where it can run before there is a worker."""
-        return "" if "SPECYARD_WORKER" in self.setup else self.setup
 
 
 def is_own(directory: str) -> bool:

@@ -11,7 +11,7 @@ from queue_app import dispatch
 from queue_app.models import WorkerQueue
 from queue_app.models import Yard as Rules
 from tests.support import make, processes
-from tests.support.repository import git, repository
+from tests.support.repository import git, repository, slow_checkout
 from tests.support.wait import until
 from tests.support.work import ended
 from tests.support.yard import Yard
@@ -25,19 +25,19 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("nothing_ahead")]
 
 
 class Waiting:
-    """A spec that waits for a slot, and whose workspace is set up until a gate opens."""
+    """A spec that waits for a slot, and whose workspace is made until a gate opens."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.source = repository(tmp_path / "project")
         self.gate = tmp_path / "gate"
-        self.mark = f"set up 8{tmp_path.stat().st_ino}"
+        self.mark = f"made 8{tmp_path.stat().st_ino}"
         Rules.current()
         Rules.objects.update(limit=0)
-        setup = f": {self.mark}; until test -e {self.gate}; do sleep 0.05; done; echo set up >> setup.txt"
-        project = make.project(self.source, isolation="worktree", setup_command=setup)
+        slow_checkout(self.source, tmp_path / "begun", self.gate, self.mark)
+        project = make.project(self.source, isolation="worktree", setup_command="echo set up >> setup.txt")
         entry = dispatch.enqueue(make.spec("cat setup.txt", project=project), by="mira")
         assert isinstance(entry, WorkerQueue)
-        until(lambda: processes.marked(self.mark), what="the setup runs")
+        until(lambda: processes.marked(self.mark), what="files are checked out")
 
     def started(self) -> Worker:
         dispatch.set_limit(1, by="mira")

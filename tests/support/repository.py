@@ -28,3 +28,12 @@ def repository(directory: Path) -> Path:
     git(directory, "init", "--quiet", "--initial-branch", "main")
     commit(directory, a="one\n")
     return directory
+
+
+def slow_checkout(directory: Path, begun: Path, gate: Path, mark: str = "slow") -> None:
+    """Have checkouts of its a.txt in workspaces that are made ahead say that they have begun, and wait for a gate."""
+    (directory / ".gitattributes").write_text("a.txt filter=slow\n")
+    git(directory, "add", ".gitattributes")
+    commit(directory)
+    waits = f": {mark}; touch {begun}; until test -e {gate}; do sleep 0.02; done"
+    git(directory, "config", "filter.slow.smudge", f"case $PWD in */for-*) {waits};; esac; cat")

@@ -16,7 +16,7 @@ from queue_app.models import WorkerQueue, Yard
 from specs.models import Project
 from tests.support import make
 from tests.support.driving import Background, Pool, driven, now
-from tests.support.repository import commit, git, repository
+from tests.support.repository import commit, git, repository, slow_checkout
 from tests.support.wait import until
 from workers import ahead, driving, launch
 from workers.ahead import Draining, Keeper, places
@@ -85,6 +85,7 @@ def test_a_worker_takes_it_over_and_its_log_says_so(keeper: Keeper, source: Path
     place = project(source, setup_command="echo installed | tee installed.txt; date +%N >> times.txt")
     look(keeper, place)
     (made,) = ready()
+    assert not (Path(made) / "installed.txt").exists()
     worker = driven(make.worker("cat installed.txt; wc -l < times.txt; echo two > a.txt; pwd", project=place))
     assert worker.status == WorkerStatus.COMPLETED, worker.error
     assert worker.workspace == made
@@ -103,21 +104,25 @@ def test_a_worker_that_finds_nothing_makes_its_own(keeper: Keeper, source: Path,
     assert len(ready()) == 1
 
 
-@pytest.mark.parametrize("change", ["setup_command", "environment", "default_branch"])
-def test_another_setup_needs_another_workspace(keeper: Keeper, source: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["environment", "default_branch"])
+def test_other_variables_or_another_base_need_another_workspace(keeper: Keeper, source: Path, change: str) -> None:
     place = project(source)
     look(keeper, place)
     git(source, "branch", "other")
-    setattr(place, change, {"A": "secret"} if change == "environment" else "other" if "branch" in change else "true")
+    setattr(place, change, {"A": "secret"} if change == "environment" else "other")
     place.save()
     worker = driven(make.worker("true", project=place))
     assert Path(worker.workspace).name == str(worker.pk)
     assert "secret" not in Kind.of(place).key
 
 
-def test_a_setup_that_names_the_worker_waits_for_one(keeper: Keeper, source: Path) -> None:
-    place = project(source, setup_command="echo $SPECYARD_WORKER > worker.txt; echo $SPECYARD_WORKSPACE > where.txt")
+def test_the_setup_waits_for_its_worker(keeper: Keeper, source: Path) -> None:
+    script = source.parent / "setup.sh"
+    script.write_text("echo $SPECYARD_WORKER > worker.txt; echo $SPECYARD_WORKSPACE > where.txt")
+    place = project(source)
     look(keeper, place)
+    place.setup_command = f"sh {script}"
+    place.save()
     (made,) = ready()
     assert not (Path(made) / "worker.txt").exists()
     worker = driven(make.worker("cat worker.txt where.txt", project=place))
@@ -146,7 +151,7 @@ def test_nothing_is_left_of_what_was_taken(keeper: Keeper, source: Path) -> None
     commit(source, a="two\n")
     worker = driven(make.worker("true", project=place))
     assert log_path(worker.pk, 0).read_text().splitlines() == [
-        "── made ahead, set up again ──",
+        "── made ahead ──",
         "── setup ──",
         "hello",
     ]
@@ -169,11 +174,16 @@ def test_what_nobody_needs_is_removed_after_a_while(
     assert list(records().iterdir()) == []
 
 
-def test_a_setup_that_fails_is_not_tried_again_and_again(
+def test_what_fails_is_not_tried_again_and_again(
     keeper: Keeper, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = tmp_path / "tried"
-    place = project(source, setup_command=f"echo x >> {tried}; exit 1")
+    (source / ".gitattributes").write_text("a.txt filter=bad\n")
+    git(source, "add", ".gitattributes")
+    commit(source)
+    git(source, "config", "filter.bad.smudge", f"echo x >> {tried}; exit 1")
+    git(source, "config", "filter.bad.required", "true")
+    place = project(source)
     look(keeper, place)
     look(keeper, place)
     assert tried.read_text() == "x\n"
@@ -194,17 +204,16 @@ def test_a_directory_that_is_no_repository_is_left_to_the_workers(keeper: Keeper
 
 
 class Busy:
-    """A keeper in a thread that sets something up until its gate opens."""
+    """A keeper in a thread that makes something until its gate opens."""
 
     def __init__(self, source: Path, pool: Pool) -> None:
         self.gate, self.begun = source.parent / "gate", source.parent / "begun"
         self.draining = threading.Event()
         self.keeper = Keeper(self.draining)
-        self.project = project(
-            source, setup_command=f"touch {self.begun}; until test -e {self.gate}; do sleep 0.02; done"
-        )
+        slow_checkout(source, self.begun, self.gate)
+        self.project = project(source)
         self.done = pool.submit(look, self.keeper, self.project)
-        until(self.begun.exists, what="the setup runs")
+        until(self.begun.exists, what="files are checked out")
 
     @property
     def run(self) -> launch.Run:
@@ -220,8 +229,6 @@ def busy(source: Path) -> Iterator[Busy]:
 
 
 def test_a_start_does_not_wait_for_what_is_being_made(busy: Busy) -> None:
-    busy.project.setup_command = ""
-    busy.project.save()
     worker = driven(make.worker("true", project=busy.project))
     assert worker.status == WorkerStatus.COMPLETED
     assert not busy.done.done()

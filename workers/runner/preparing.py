@@ -64,6 +64,7 @@ async def _make_worktree(wanted: Worktree, command: str, tools: Tools) -> Result
         tools.note(note)
     made.ready = made.ready and made.command == command
     if made.log:
+        tools.note("made ahead, set up again" if made.command and not made.ready else "made ahead")
         _tell_of_setup(made.log, tools, is_of_use=made.ready)
     return Result(Outcome.PASSED, facts=made.facts())
 
@@ -95,7 +96,6 @@ def offer(message: Prepare, facts: dict[str, Any]) -> None:
 
 def _tell_of_setup(log: str, tools: Tools, *, is_of_use: bool) -> None:
     """What the setup command said when it ran ahead, its end at least, goes into the log of the worker."""
-    tools.note("made ahead" if is_of_use else "made ahead, set up again")
     with contextlib.suppress(OSError), open(log, "rb") as file:
         os.unlink(log)
         file.seek(max(0, os.fstat(file.fileno()).st_size - SETUP_BYTES))
