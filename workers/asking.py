@@ -88,6 +88,10 @@ class Asking(RunnerLink):
         # Its agent was at work, so that it began without rests, and has what it did in its session.
         return not (before and broken_off and chunk.executor == AGENT and before.profile)
 
+    def goes_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
+        """Whether an agent finds in its worktree what an attempt that was broken off has done since `head`."""
+        return bool(self.worker.branch) and attempt.number > 1 and not self.may_find_rests(attempt, chunk)
+
     def ask_for_checkpoint(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have what the chunk has changed committed."""
         worker = self.worker
@@ -127,9 +131,7 @@ class Asking(RunnerLink):
             "task": self.task(chunk),
             "profile": profile,
             "session": worker.session_id if worker.session_profile == profile["name"] else "",
-            "base": ""
-            if not worker.branch or attempt.number == 1 or self.may_find_rests(attempt, chunk)
-            else self.head,
+            "base": self.head if self.goes_on(attempt, chunk) else "",
             "agent_data": str(agent_data(worker.pk)),
             "timeout": min(timeout, profile["wall"]),
         }

@@ -14,6 +14,7 @@ from typing import Protocol
 from workers.runner.git import GIT, excluding
 
 INDEX = "snapshot.index"
+REPOSITORY = ":160000 160000 "  # how a line of git-diff-files(1) begins that is about one
 NO_COLOUR = ("--no-color", "--no-ext-diff")
 
 
@@ -80,7 +81,9 @@ class Snapshots:
             own.unlink(missing_ok=True)
             raise
         inner = []
-        for path in dirty[1::2]:
+        for about, path in zip(dirty[0::2], dirty[1::2], strict=False):
+            if not about.startswith(REPOSITORY):
+                continue  # a file that is being written this very moment
             found, deeper = await self._files(
                 top / path, f"{INDEX}-{sha256(f'{name}/{path}'.encode()).hexdigest()[:16]}"
             )
