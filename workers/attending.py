@@ -86,7 +86,7 @@ class Attending(Asking):
 
     def take_question(self, attempt: Attempt, entry: Entry) -> None:
         """Have a person asked."""
-        detail = {"command": entry.get("command", ""), "diffs": entry.get("diffs", [])}
+        detail = {name: entry[name] for name in ("command", "diffs", "more", "input") if entry.get(name)}
         facts = {"text": entry.get("text", ""), "detail": detail, "options": entry.get("options", [])}
         Question.ask(
             self.worker, attempt, entry["question"], QuestionKind(entry["what"]), title=entry["title"], **facts

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from dashboard.pages.words import visible
+
 CONTEXT = 3  # lines that are shown around a change
 MOST_ROWS = 200  # lines that are shown of one edit
 COMPARABLE = 250_000  # old lines times new lines; more than this would take seconds to compare
@@ -48,11 +50,11 @@ def edit(path: str, old: str, new: str) -> Edit:
     rows = list(_rows(before, after, blocks))
     added = sum(end - start for tag, _, _, start, end in blocks if tag != "equal")
     removed = sum(end - start for tag, start, end, _, _ in blocks if tag != "equal")
-    return Edit(path, rows, added, removed)
+    return Edit(visible(path), rows, added, removed)
 
 
 def _lines(text: str) -> list[str]:
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+    return [visible(line.removesuffix("\r")) for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def _blocks(before: list[str], after: list[str]) -> list[Block]:

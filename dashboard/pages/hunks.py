@@ -1,14 +1,13 @@
 """The lines of a diff: as they stand in it, or before and after side by side."""
 
-import re
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from unidiff.patch import Hunk
 
+from dashboard.pages.words import visible
+
 LONGEST_LINE = 2000  # characters
-# They change the order in which a line is read, or are not seen at all: https://trojansource.codes
-HIDDEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 KINDS = {"+": "added", "-": "removed", "\\": "note"}
 
 
@@ -42,7 +41,7 @@ def _shown(value: str) -> str:
     text = text[:-1] + "␍" if text.endswith("\r") else text
     if len(text) > LONGEST_LINE:
         text = f"{text[:LONGEST_LINE]} … and {len(text) - LONGEST_LINE} more characters"
-    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return visible(text)
 
 
 def pairs_of(hunk: Hunk) -> list[tuple[Line | None, Line | None]]:

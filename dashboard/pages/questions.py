@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.utils.safestring import SafeString
 
 from dashboard.pages.edits import Edit, edit
 from dashboard.pages.entries import words_of
 from dashboard.pages.markdown import markdown
+from dashboard.pages.words import visible
 from workers.models import Question
 from workers.models.worker import IS_OPEN
 from workers.states import QuestionKind, StuckOption
 
 MOST_TEXT = 20_000
+MOST_EDITS = 10  # of one question
 MOST_SHOWN = 5  # of a worker at once: the oldest
 SHORT = 50  # characters of an option's own name that fit on a button
 
@@ -94,7 +97,9 @@ class Ask:
 
     @property
     def quick(self) -> list[Choice]:
-        """What a card offers: what cannot be more than this once."""
+        """What a card offers: what cannot be more than this once; nothing that has to be looked at first."""
+        if self.question.kind == QuestionKind.PERMISSION and not self.command and not self.edits:
+            return []
         return [one for one in self.choices if one.kind in ("allow_once", "reject_once", *StuckOption.values)]
 
     @property
@@ -118,7 +123,17 @@ class Ask:
 
     @property
     def command(self) -> str:
-        return words_of(self.question.detail.get("command"))[:MOST_TEXT]
+        return visible(words_of(self.question.detail.get("command"))[:MOST_TEXT])
+
+    @property
+    def input(self) -> str:
+        """What the tool would get, where it is neither a command nor an edit."""
+        return visible(words_of(self.question.detail.get("input"))[:MOST_TEXT])
+
+    @property
+    def brief(self) -> str:
+        """What is asked, in one line: the command itself, not what the agent calls it."""
+        return self.command or visible(self.question.sentence)
 
     @property
     def html(self) -> SafeString:
@@ -126,11 +141,20 @@ class Ask:
         return markdown(self.question.text[:MOST_TEXT])
 
     @property
+    def _diffs(self) -> list[dict[str, Any]]:
+        listed = self.question.detail.get("diffs")
+        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+    @property
     def edits(self) -> list[Edit]:
         """What would be changed."""
-        listed = self.question.detail.get("diffs")
-        found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        return [edit(*(words_of(one.get(key)) for key in ("path", "old", "new"))) for one in found[:10]]
+        return [edit(*(words_of(one.get(key)) for key in ("path", "old", "new"))) for one in self._diffs[:MOST_EDITS]]
+
+    @property
+    def unseen(self) -> int:
+        """How many more files would be changed than are shown."""
+        left_out = self.question.detail.get("more")
+        return max(0, len(self._diffs) - MOST_EDITS) + (left_out if isinstance(left_out, int) else 0)
 
 
 def open_questions(workers: Iterable[int]) -> dict[int, list[Ask]]:

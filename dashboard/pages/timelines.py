@@ -114,7 +114,7 @@ def timeline_of(worker: Worker) -> dict[str, object]:
 
 
 def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], waits: Waits, axis: Axis, worker: Worker) -> ChunkRow:
-    rows = [_attempt_row(attempt, waits[attempt.pk], axis) for attempt in attempts]
+    rows = [_attempt_row(attempt, waits.get(attempt.pk, []), axis) for attempt in attempts]
     look = OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)]
     is_stuck = chunk.outcome == ChunkOutcome.PENDING and chunk.ordinal == worker.current and worker.attention
     if chunk.outcome == ChunkOutcome.RUNNING or is_stuck:  # as its worker does: paused, waiting, or ended with it

@@ -1,5 +1,6 @@
 """How numbers, times and states are put into words; the same everywhere on the pages."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,6 +9,8 @@ from workers.models import Worker
 from workers.states import AttemptStatus, Step, Wish, WorkerStatus
 
 DAY = 86_400
+# They change the order in which a line is read, or are not seen at all: https://trojansource.codes
+HIDDEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -149,3 +152,8 @@ def priority_word(priority: int) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 spec`, `3 specs`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def visible(text: str) -> str:
+    """The text with characters that are not seen, or that change the order of reading, by their numbers."""
+    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)

@@ -183,6 +183,9 @@ def within(text: str, root: str) -> str:
     return text.replace(f"{root.rstrip('/')}/", "") if root.strip("/") else text
 
 
+register.filter("visible", words.visible)
+
+
 @register.filter
 def at(mapping: dict[Any, Any], key: Any) -> Any:
     """The value of a mapping under a key that is a variable."""

@@ -131,11 +131,32 @@ def test_whatever_an_agent_asks_can_be_drawn(worker):
 
 def test_the_card_asks_for_what_can_be_answered_at_a_glance(worker, permission):
     html = fragments.card(worker).render()
-    assert "Start Redis" in html
+    assert '<span class="line" title="Start Redis">docker compose up -d &lt;redis&gt;</span>' in html
     assert "Allow once" in html
     assert "Deny" in html
     assert "Allow always" not in html
     assert f'href="/workers/{worker.pk}">Answer</a>' in html
+
+
+def test_what_has_to_be_looked_at_is_not_allowed_on_the_card(worker):
+    make.question(worker, title="Clean up", detail={"input": '{"path": "/"}'})
+    worker.refresh_from_db()
+    html = fragments.card(worker).render()
+    assert "Clean up" in html
+    assert "Allow once" not in html
+    assert "Answer</a>" in html
+    assert "{&quot;path&quot;: &quot;/&quot;}" in fragments.worker_attention(worker).render()
+
+
+def test_nothing_of_what_is_to_be_allowed_is_hidden(worker):
+    diffs = [{"path": f"{n}.txt", "old": "", "new": "a\u202eb\n"} for n in range(12)]
+    detail = {"command": "rm -rf \u200b/ # \u202egnp.exe", "diffs": diffs, "more": 3}
+    make.question(worker, title="Run \u202etests", detail=detail)
+    worker.refresh_from_db()
+    html = fragments.worker_attention(worker).render() + fragments.card(worker).render()
+    assert not {"\u202e", "\u200b"} & set(html)
+    assert "rm -rf ⟨U+200B⟩/ # ⟨U+202E⟩gnp.exe" in html
+    assert "5 more files would be changed" in html
 
 
 def test_the_card_of_a_stuck_worker_offers_retry_and_skip(worker, stuck):

@@ -14,6 +14,8 @@ from tests.support import make
 from tests.support.transcript import line, write
 from workers.models import Attempt, Message, Question, Worker
 
+PAUSE = 1000  # ms after an answer; before, the next question cannot be answered by a second press
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -202,10 +204,37 @@ async def test_the_focus_does_not_get_lost_with_the_button(page):
     await page.keyboard.press("Enter")
     await answered(first)
     await expect(buttons).to_have_count(1)
-    await expect(buttons).to_be_focused()
-    await page.keyboard.press("Enter")
+    await expect(page.locator(f"#question-{second.pk}")).to_be_focused()  # no button: a second Enter answers nothing
+    await page.wait_for_timeout(PAUSE)
+    await page.keyboard.press("1")
     await answered(second)
     await expect(page.get_by_role("tab", name="Conversation")).to_be_focused()
+
+
+async def test_a_second_press_is_not_meant_for_the_next_question(page):
+    first, second = await ask(title="First"), await ask(title="Second")
+    buttons = page.get_by_role("button", name="Allow once")
+    await expect(buttons).to_have_count(2)
+    second_button = await page.locator(f"#question-{second.pk} [data-answer='1']").element_handle()
+    await page.locator(f"#question-{first.pk} [data-answer='1']").click()
+    await second_button.evaluate("(button) => button.click()")  # at once
+    await answered(first)
+    await expect(buttons).to_have_count(1)
+    await page.wait_for_timeout(PAUSE)
+    assert (await in_database(Question.objects.get, pk=second.pk)).is_open
+    await page.keyboard.press("1")
+    await answered(second)
+
+
+async def test_keys_answer_nothing_while_the_focus_is_somewhere_else(page):
+    question = await ask()
+    await expect(panel(page)).to_have_count(1)
+    await page.get_by_role("tab", name="Conversation").focus()
+    await page.keyboard.press("1")
+    await page.get_by_role("tab", name="Conversation").blur()
+    assert (await in_database(Question.objects.get, pk=question.pk)).is_open
+    await page.keyboard.press("1")
+    await answered(question)
 
 
 async def test_keys_answer_nothing_while_somebody_writes(page):
@@ -256,7 +285,8 @@ async def test_a_chunk_is_skipped_only_after_a_question(page):
 
 async def test_a_card_answers_too(visit, page):  # noqa: F811
     list_of_workers = await visit()
-    question = await ask()
+    question = await ask(detail={"command": "make clean"})
+    await expect(list_of_workers.locator(".card-strip")).to_contain_text("make clean")
     await list_of_workers.locator(".card-strip").get_by_role("button", name="Allow once").click()
     assert await answered(question) == ("once", "", "mira")
     await expect(list_of_workers.locator(".card-strip")).to_have_count(0)

@@ -14,6 +14,7 @@ from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_line
 from workers.runner.messages import Answer
 
 QUESTION_CHARS = 20_000
+QUESTION_DIFFS = 20
 PLAN_TOOL = "todowrite"  # how opencode calls the tool by which it keeps its plan
 ON_FILES = ("read", "edit", "delete", "move")  # kinds of tools whose titles may be a bare path
 MOST_PLAUSIBLE = 1e11  # tokens or dollars of one session
@@ -223,13 +224,14 @@ class Session:
         diffs = [
             {name: cut(text or "", QUESTION_CHARS) for name, text in diff.items()} for diff in told.get("diffs", [])
         ]
-        return {
-            "title": _title(told),
-            "text": told.get("tool") or "",
-            "command": cut(self.transcript.redactor.text(command_of(call.raw_input)), QUESTION_CHARS),
-            "diffs": diffs[:20],
-            "options": offered,
-        }
+        command = cut(self.transcript.redactor.text(command_of(call.raw_input)), QUESTION_CHARS)
+        asked: dict[str, Any] = {"title": _title(told), "text": told.get("tool") or "", "options": offered}
+        asked |= {"command": command, "diffs": diffs[:QUESTION_DIFFS], "more": len(diffs[QUESTION_DIFFS:])}
+        if not command and not diffs:  # then this is all that tells what it would do
+            known = {"input": told.get("input"), "files": told.get("locations")}
+            said = {name: value for name, value in known.items() if value}
+            asked["input"] = cut(json.dumps(said, indent=2, ensure_ascii=False, default=str), QUESTION_CHARS)
+        return asked
 
     def leave_questions(self) -> None:
         """Nobody can be answered any more: the turn is over, or is being cancelled."""
@@ -264,7 +266,11 @@ class Session:
 
 def _title(call: dict[str, Any]) -> str:
     """What a tool call is about to do."""
-    title, kind = str(call.get("title") or "Use a tool"), str(call.get("tool") or "")
+    kind = str(call.get("tool") or "")
+    if diffs := call.get("diffs"):  # by the file itself, not by what the agent calls it
+        more = f" and {len(diffs) - 1} more" if len(diffs) > 1 else ""
+        return f"{kind.capitalize() or 'Change'} {diffs[0]['path']}{more}"
+    title = str(call.get("title") or "Use a tool")
     return f"{kind.capitalize()} {title}" if kind in ON_FILES and " " not in title else title
 
 
