@@ -1,5 +1,6 @@
 """The logs of attempts, read from their files by byte offset."""
 
+from pathlib import Path
 from typing import BinaryIO
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
@@ -88,9 +89,14 @@ def _whole_characters(block: bytes) -> bytes:
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """The raw file."""
     attempt = access.get_attempt(request.user, pk)
+    return file_of(attempt, attempt.log_path, "text/plain; charset=utf-8", "This attempt has written nothing.")
+
+
+def file_of(attempt: Attempt, path: Path, content_type: str, missing: str) -> FileResponse:
+    """A file of an attempt to be kept under a name that says whose it is. Raises Http404 with `missing`."""
     try:
-        file = attempt.log_path.open("rb")
+        file = path.open("rb")
     except FileNotFoundError:
-        raise Http404("This attempt has written nothing.") from None
-    name = f"worker-{attempt.chunk.worker_id}-chunk-{attempt.chunk.ordinal}-attempt-{attempt.number}.log"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="text/plain; charset=utf-8")
+        raise Http404(missing) from None
+    name = f"worker-{attempt.chunk.worker_id}-chunk-{attempt.chunk.ordinal}-attempt-{attempt.number}{path.suffix}"
+    return FileResponse(file, as_attachment=True, filename=name, content_type=content_type)

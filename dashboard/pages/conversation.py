@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 from dashboard import access
@@ -106,9 +106,5 @@ def _people(attempt: Attempt, found: list[Entry]) -> dict[str, Any]:
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """The raw transcript."""
     attempt = access.get_attempt(request.user, pk)
-    try:
-        file = attempt.transcript_path.open("rb")
-    except FileNotFoundError:
-        raise Http404("No agent has worked on this attempt.") from None
-    name = f"worker-{attempt.chunk.worker_id}-chunk-{attempt.chunk.ordinal}-attempt-{attempt.number}.ndjson"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="application/x-ndjson")
+    missing = "No agent has worked on this attempt."
+    return attempts.file_of(attempt, attempt.transcript_path, "application/x-ndjson", missing)

@@ -311,31 +311,8 @@ def test_no_start_waits_for_one_that_is_being_made(yard: Yard, launcher: Launche
     assert yard.worker(2)["directory"] == str(yard.place("one"))
 
 
-def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
-    yard: Yard, run: Run, launcher: Launcher
-) -> None:
-    request = yard.request(
-        ahead={
-            "repository": str(yard.repository),
-            "target": str(yard.place("one")),
-            "record": str(yard.directory / "ahead" / "key-one"),
-            "task": "make",
-            "base": "main",
-        },
-        command="echo begun; sleep 600",
-    )
-    yard.owner.until("started", request=request)
-    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
-    os.kill(run.pid, signal.SIGKILL)
-    run.destroy()
-    other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
-    assert other.worker()["directory"] == str(yard.place("1"))
-    passed(other.ahead(task="remove"))
-    assert yard.records == []
-    assert not yard.place("one").exists()
-
-
-def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
+def setting_up(yard: Yard) -> str:
+    """Have a worktree made whose setup does not end; the request's id, once files are there."""
     request = yard.request(
         ahead={
             "repository": str(yard.repository),
@@ -348,6 +325,24 @@ def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
     )
     yard.owner.until("started", request=request)
     wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
+    return request
+
+
+def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
+    yard: Yard, run: Run, launcher: Launcher
+) -> None:
+    setting_up(yard)
+    os.kill(run.pid, signal.SIGKILL)
+    run.destroy()
+    other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
+    assert other.worker()["directory"] == str(yard.place("1"))
+    passed(other.ahead(task="remove"))
+    assert yard.records == []
+    assert not yard.place("one").exists()
+
+
+def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
+    request = setting_up(yard)
     yard.owner.say("interrupt", reason="drain")
     assert yard.owner.result(request)["outcome"] == "interrupted"
     assert yard.records == ["key-one.making"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+from abc import ABC, abstractmethod
 from typing import Any
 
 from workers.runner.agents import prompts, verdict
@@ -29,7 +30,7 @@ HOPELESS = (
 )
 
 
-class AgentWork:
+class AgentWork(ABC):
     """What working on a chunk and reviewing have in common."""
 
     def __init__(self, context: Context, profile: Profile, policy: Policy, data: str) -> None:
@@ -78,13 +79,13 @@ class AgentWork:
         """What is said for this request: people are asked, and heard."""
         return Conversation(self.desk, self.transcript, self.talk, self.desk.mailbox)
 
+    @abstractmethod
     async def carry_out(self) -> Result:
         """What this kind of work is. Raises Fault."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def talk(self) -> Talk:
         """A living agent and its session. Raises Fault."""
-        raise NotImplementedError
 
     async def agent(self) -> Agent:
         """The agent that is kept, or a new one. Raises Fault."""
