@@ -97,7 +97,7 @@ class Launcher:
         self.path = directory / "launcher.sock"
         self.log = directory / "launcher.log"
         self._cwd = cwd or directory
-        self._setup = setup  # Python code that is run first, with the server module as `server`
+        self._setup = setup  # Python code that is run first
         self._connections: list[Connection] = []
         self._lodges = lodging_with is not None
         if lodging_with is None:
@@ -109,7 +109,7 @@ class Launcher:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
         command = [sys.executable, "-P", "-m", "workers.runner", "launcher", "--socket", str(self.path)]
         if self._setup:
-            code = f"from workers.runner import launcher, server\n{self._setup}\nlauncher.main({str(self.path)!r})"
+            code = f"from workers.runner import launcher\n{self._setup}\nlauncher.main({str(self.path)!r})"
             command = [sys.executable, "-P", "-c", code]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=env, cwd=self._cwd, stderr=log, stdout=log)

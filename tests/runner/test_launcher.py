@@ -14,6 +14,8 @@ from tests.runner.support import ROOT, Launcher, Run, Token, kill, status_of, wa
 from workers.runner.journal import read
 from workers.runner.process import living_runner, read_json
 
+HOUSE = "from workers.runner import housekeeping as house"
+
 
 @pytest.fixture
 def launcher(directory: Path) -> Iterator[Launcher]:
@@ -259,7 +261,7 @@ def test_an_idle_launcher_uses_no_time(launcher: Launcher, run: Run) -> None:
 
 
 def test_a_runner_that_nobody_comes_for_ends(directory: Path) -> None:
-    launcher = Launcher(directory, setup="server.IDLE_LIMIT = 0.3; server.TICK = 0.05")
+    launcher = Launcher(directory, setup=f"{HOUSE}; house.IDLE_LIMIT = 0.3; house.TICK = 0.05")
     try:
         run = launcher.start()
         owner = run.attach()
@@ -278,7 +280,7 @@ def test_a_runner_that_nobody_comes_for_ends(directory: Path) -> None:
 
 
 def test_a_connection_that_never_attaches_is_dropped(directory: Path) -> None:
-    launcher = Launcher(directory, setup="server.ATTACH_LIMIT = 0.2; server.TICK = 0.05")
+    launcher = Launcher(directory, setup=f"{HOUSE}; house.ATTACH_LIMIT = 0.2; house.TICK = 0.05")
     try:
         run = launcher.start()
         owner = run.attach()

@@ -3,12 +3,9 @@
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from workers.runner.journal import Journal
-
-if TYPE_CHECKING:
-    from workers.runner.server import Runner
 
 # A message may be as long as a chunk's text; a client that never ends its line is dropped.
 LINE_LIMIT = 8 * 1024 * 1024
@@ -16,11 +13,21 @@ LINE_LIMIT = 8 * 1024 * 1024
 BUFFER_LIMIT = 1024 * 1024
 
 
+class Host(Protocol):
+    """Who has the connections."""
+
+    def connected(self, client: "Client") -> None: ...
+
+    def disconnected(self, client: "Client") -> None: ...
+
+    def received(self, client: "Client", line: bytes) -> None: ...
+
+
 class Client(asyncio.Protocol):
     """One connection. `epoch` is None until it has attached."""
 
-    def __init__(self, runner: "Runner", journal: Journal) -> None:
-        self.runner = runner
+    def __init__(self, host: Host, journal: Journal) -> None:
+        self._host = host
         self.epoch: int | None = None
         self.connected = time.monotonic()
         self._journal = journal
@@ -32,11 +39,11 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.runner.connected(self)
+        self._host.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self.runner.disconnected(self)
+        self._host.disconnected(self)
 
     def data_received(self, data: bytes) -> None:
         self._incoming += data
@@ -44,7 +51,7 @@ class Client(asyncio.Protocol):
             line = bytes(self._incoming[:end])
             del self._incoming[: end + 1]
             if line.strip():
-                self.runner.received(self, line)
+                self._host.received(self, line)
         if len(self._incoming) > LINE_LIMIT:
             self.send(kind="error", error=f"a line may have {LINE_LIMIT} bytes")
             self.close()

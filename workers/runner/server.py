@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import socket
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workers.runner.clients import Client
+from workers.runner.housekeeping import TICK, Housekeeping
 from workers.runner.journal import Journal
 from workers.runner.messages import (
     Answer,
@@ -30,20 +30,14 @@ from workers.runner.messages import (
     parse,
 )
 from workers.runner.modes.direct import Direct
+from workers.runner.pausing import Pausing
 from workers.runner.process import Children, created, identity, write_json
-from workers.runner.requests import Request, Surroundings
+from workers.runner.requests import Request
+from workers.runner.surroundings import Surroundings
 from workers.runner.temporary import KEPT, remove_tree
 from workers.runner.tree import marker, tree_of
 
 log = logging.getLogger("specyard.runner")
-
-# Without a client and without work for so many seconds a runner ends: nobody will come for it any more.
-IDLE_LIMIT = 600.0
-# How long a connection may stay without attaching.
-ATTACH_LIMIT = 30.0
-TICK = 1.0
-# A finished request is on the disk so many seconds later; at once, it would hold up the next one's entries.
-SYNC_DELAY = 0.05
 
 
 class Runner:
@@ -82,18 +76,15 @@ class Runner:
             spared=set(),
         )
         self._around.may_run.set()
-        self._clients: set[Client] = set()
+        self._house = Housekeeping(self._journal, lambda: self._request is not None, self.quit)
+        self._pausing = Pausing(self._around, lambda: self._request, self._house.spawn)
         self._epoch = 0
         self._request: Request | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._freezing: asyncio.Task[None] | None = None
-        self._syncing: asyncio.TimerHandle | None = None
         self._finished: set[str] = set()
         self._heard: set[int] = set()  # messages of people, by their ids
         self._leaves_nothing = self._mode.exact
         self._quitting = False
         self._over = asyncio.Event()
-        self._quiet_since = time.monotonic()
 
     async def serve(self) -> None:
         """Serve until `quit` or long idleness."""
@@ -103,29 +94,16 @@ class Runner:
         self._journal.append("ready", pid=os.getpid())
         self._listener.setblocking(False)
         loop.add_reader(self._listener, self._connect)
-        ticking = asyncio.ensure_future(self._tick())
+        self._house.begin()
         await self._over.wait()
-        ticking.cancel()
         loop.remove_reader(self._listener)
         self._listener.close()
-        await asyncio.gather(ticking, *self._tasks, return_exceptions=True)
-        await self._close_clients()
-        loop.run_in_executor(None, self._journal.finish)
+        await self._house.end()
 
     def _identity(self) -> dict[str, Any]:
         pid = os.getpid()
         facts = {"pid": pid, "created": created(pid), "identity": identity(pid)}
         return {"run": self._run, **facts, "socket": self._socket_path, "worker": self.worker}
-
-    async def _close_clients(self) -> None:
-        """Let every client read to the end, but wait for none that does not."""
-        end = time.monotonic() + 1
-        for client in list(self._clients):
-            client.close()
-        while self._clients and time.monotonic() < end:
-            await asyncio.sleep(0.002)
-        for client in list(self._clients):
-            client.abort()
 
     def _recover(self) -> None:
         for entry in self._journal.recover():
@@ -149,7 +127,7 @@ class Runner:
             self._listen_again_later()
             return
         connection.setblocking(False)
-        self._spawn(self._welcome(connection))
+        self._house.spawn(self._welcome(connection))
 
     def _listen_again_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -165,11 +143,11 @@ class Runner:
         if self._over.is_set():  # accepted in the moment of the end
             client.abort()
             return
-        self._clients.add(client)
+        self._house.clients.add(client)
 
     def disconnected(self, client: Client) -> None:
-        self._clients.discard(client)
-        self._quiet_since = time.monotonic()
+        self._house.clients.discard(client)
+        self._house.went_quiet()
 
     def received(self, client: Client, line: bytes) -> None:
         """One line from a client. Whatever it holds, it harms nobody but that client."""
@@ -200,7 +178,7 @@ class Runner:
         client.epoch = message.epoch
         if message.epoch > self._epoch:
             self._epoch = message.epoch
-            for other in list(self._clients):
+            for other in list(self._house.clients):
                 if other.epoch is not None and other.epoch < self._epoch:
                     self._fence(other)
             self._journal.append("attached", epoch=self._epoch)
@@ -213,9 +191,9 @@ class Runner:
     def _obey(self, client: Client, message: Message) -> None:
         match message:
             case Pause():
-                self._pause()
+                self._pausing.pause()
             case Resume():
-                self._resume()
+                self._pausing.resume()
             case Interrupt():
                 self._interrupt(message.reason)
             case Answer():
@@ -239,28 +217,21 @@ class Runner:
             client.send(kind="error", error=why, request=message.request)
             return
         self._request = Request(message, self._around)
-        self._spawn(self._perform(self._request))
+        self._house.spawn(self._perform(self._request))
 
     async def _perform(self, request: Request) -> None:
         await request.perform()
         self._leaves_nothing &= request.leaves_nothing
         self._finished.add(request.id)
         self._request = None
-        self._quiet_since = time.monotonic()
-        if self._syncing is None:
-            self._syncing = asyncio.get_running_loop().call_later(SYNC_DELAY, self._sync)
-
-    def _sync(self) -> None:
-        self._syncing = None
-        asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+        self._house.went_quiet()
+        self._house.sync_soon()
 
     def _interrupt(self, reason: str) -> None:
         if self._request is None:
             return
         self._request.interrupt(reason)
-        if self._freezing is not None and not self._freezing.done():
-            self._freezing.cancel()  # it would stop again what is about to end
-            self._freezing = self._spawn(self._freeze())
+        self._pausing.wait_for_end()
 
     def _hear(self, message: Tell) -> None:
         """Take in what a person says, once; again only that it has become urgent, while nobody has been told."""
@@ -279,7 +250,7 @@ class Runner:
         """End what runs, then the run."""
         if not self._quitting:
             self._quitting = True
-            self._spawn(self._end())
+            self._house.spawn(self._end())
 
     async def _end(self) -> None:
         while self._request is not None:
@@ -290,68 +261,10 @@ class Runner:
             await asyncio.get_running_loop().run_in_executor(None, remove_tree, kept)
         for path in (self._around.directory / "runner.json", Path(self._socket_path)):
             path.unlink(missing_ok=True)  # this process is nobody's any more
-        self._on_end(self._leaves_nothing)
+        self._on_end(self._leaves_nothing and self._house.is_tidy)
         self._journal.append("ended")
-        if self._syncing is not None:
-            self._syncing.cancel()
         self._over.set()
 
-    # Pausing
-
-    def _pause(self) -> None:
-        if self._around.may_run.is_set():
-            self._around.may_run.clear()
-            if self._request is not None:
-                self._request.pause()
-            self._freezing = self._spawn(self._freeze())
-
-    async def _freeze(self) -> None:
-        while self._request is not None and self._request.is_ending:
-            await asyncio.sleep(0.01)
-        if self._request is not None:
-            await self._request.come_to_rest()
-        await self._mode.freeze()
-        if self._request is not None:
-            self._request.drain()
-        self._journal.append("paused")
-
-    def _resume(self) -> None:
-        if not self._around.may_run.is_set():
-            if self._freezing is not None:
-                self._freezing.cancel()
-            self._mode.thaw()
-            if self._request is not None:
-                self._request.resume()
-            self._around.may_run.set()
-            self._journal.append("resumed")
-
-    # Housekeeping
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_is_done)
-        return task
-
-    def _task_is_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            self._leaves_nothing = False
-            log.error("a task of the runner failed", exc_info=error)
-
     def _appended(self, line: bytes, offset: int) -> None:
-        for client in self._clients:
+        for client in self._house.clients:
             client.appended(line, offset)
-
-    async def _tick(self) -> None:
-        """Once a second: journal entries that could not be written, connections and runners that idle."""
-        while True:
-            await asyncio.sleep(TICK)
-            self._journal.flush()
-            now = time.monotonic()
-            for client in list(self._clients):
-                if client.epoch is None and now - client.connected > ATTACH_LIMIT:
-                    client.close()
-            if not self._clients and self._request is None and now - self._quiet_since > IDLE_LIMIT:
-                log.info("nobody has come for %g s", IDLE_LIMIT)
-                self.quit()
