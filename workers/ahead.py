@@ -204,7 +204,7 @@ class Keeper:
             "request": "ahead",
             "ahead": {"task": task, "repository": repository, "target": target, "record": record, "base": base},
             "cwd": target,
-            "log": f"{record}.log" if task == "make" else os.fspath(run.directory / "ahead.log"),
+            "log": os.fspath(run.directory / "ahead.log"),
             "timeout": PREPARE_SECONDS,
             "grace": GRACE_SECONDS,
             **more,

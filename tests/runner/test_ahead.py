@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.runner.support import Launcher, Owner, Run, wait_until
-from tests.support.repository import commit, git
+from tests.support.repository import commit, git, slow_checkout
 from tests.support.repository import repository as made_repository
 
-SETUP = "date +%s%N > stamp.txt; echo set up at $PWD, ahead=$SPECYARD_AHEAD"
+SETUP = "date +%s%N >> stamps.txt; echo set up at $SPECYARD_WORKSPACE"
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ class Yard:
         self.attempts += 1
         return self.owner.work("prepare", self.attempts, **more)
 
-    def ahead(self, name: str = "one", command: str = SETUP, task: str = "make") -> dict[str, Any]:
-        """Have one made, brought up to date or removed."""
+    def ask_ahead(self, name: str = "one", task: str = "make") -> str:
+        """Ask for one to be made, brought up to date or removed; the request's id."""
         wanted = {
             "repository": str(self.repository),
             "target": str(self.place(name)),
@@ -46,10 +46,13 @@ class Yard:
             "base": "main",
             "task": task,
         }
-        request = self.request(ahead=wanted, command="" if task == "remove" else command, env={"SPECYARD_AHEAD": "1"})
-        return self.owner.result(request)
+        return self.request(ahead=wanted)
 
-    def worker(self, number: int = 1, command: str = SETUP, key: str = "key-") -> dict[str, Any]:
+    def ahead(self, name: str = "one", task: str = "make") -> dict[str, Any]:
+        """The same, with its result."""
+        return self.owner.result(self.ask_ahead(name, task))
+
+    def worker(self, number: int = 1, command: str = "", key: str = "key-") -> dict[str, Any]:
         """Have a worker's workspace made."""
         wanted = {
             "repository": str(self.repository),
@@ -84,27 +87,32 @@ def passed(result: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def test_one_is_made_on_no_branch_and_set_up(yard: Yard) -> None:
+def test_one_is_made_on_no_branch(yard: Yard) -> None:
     head = git(yard.repository, "rev-parse", "HEAD")
-    assert passed(yard.ahead()) == {"directory": str(yard.place("one")), "base": head}
+    assert passed(yard.ahead()) == {"ready": True}
     assert git(yard.place("one"), "rev-parse", "HEAD") == head
     assert git(yard.place("one"), "branch", "--show-current") == ""
-    assert (yard.place("one") / "stamp.txt").exists()
     assert yard.records == ["key-one.ready"]
     assert git(yard.repository, "branch", "--format=%(refname:short)").splitlines()[-1] == "main"
 
 
-def test_a_worker_takes_it_over_where_it_is_with_its_setup(yard: Yard) -> None:
+def test_a_worker_takes_it_over_where_it_is(yard: Yard) -> None:
     yard.ahead()
-    stamp = (yard.place("one") / "stamp.txt").read_text()
     facts = yard.worker()
     assert (facts["directory"], facts["branch"], facts["ready"]) == (str(yard.place("one")), "spec/job-1", True)
     assert facts["base"] == git(yard.place("one"), "rev-parse", "spec/job-1")
     assert git(yard.place("one"), "branch", "--show-current") == "spec/job-1"
-    assert (yard.place("one") / "stamp.txt").read_text() == stamp  # the command has not run again
-    assert f"set up at {yard.place('one')}, ahead=1" in yard.log()
+    assert yard.log() == "── made ahead ──\n"
     assert yard.records == []
     assert not yard.place("1").exists()
+
+
+def test_it_is_set_up_by_who_takes_it_over(yard: Yard) -> None:
+    yard.ahead()
+    facts = yard.worker(command=SETUP)
+    assert (facts["directory"], facts["ready"]) == (str(yard.place("one")), False)
+    assert len((yard.place("one") / "stamps.txt").read_text().splitlines()) == 1
+    assert yard.log() == f"── made ahead ──\n── setup ──\nset up at {yard.place('one')}\n"
 
 
 def test_a_hook_that_fails_does_not_stand_in_the_way(yard: Yard) -> None:
@@ -115,11 +123,13 @@ def test_a_hook_that_fails_does_not_stand_in_the_way(yard: Yard) -> None:
     assert yard.worker()["directory"] == str(yard.place("one"))
 
 
-def test_what_the_setup_left_and_changed_is_as_if_it_had_just_run(yard: Yard) -> None:
-    yard.ahead(command="echo changed >> a.txt; echo left > left.txt")
-    facts = yard.worker()
-    place = Path(facts["directory"])
-    assert (place / "a.txt").read_text() == "one\nchanged\n"
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_the_setup_left_belongs_to_no_commit(yard: Yard, moves: bool) -> None:
+    yard.ahead()
+    if moves:
+        commit(yard.repository, b="two\n")
+    place = Path(yard.worker(command="echo changed >> a.txt; echo left > left.txt")["directory"])
+    assert place == yard.place("one")
     request = yard.owner.work(
         "checkpoint", 50, cwd=str(place), message="Chunk 1", env={"GIT_CONFIG_GLOBAL": os.devnull}
     )
@@ -127,12 +137,15 @@ def test_what_the_setup_left_and_changed_is_as_if_it_had_just_run(yard: Yard) ->
     assert git(place, "show", "--name-only", "--format=", "HEAD") == "a.txt"  # and not what lay there untracked
 
 
-def test_another_setup_command_is_run_by_who_takes_it_over(yard: Yard) -> None:
-    yard.ahead(command="")
-    assert not (yard.place("one") / "stamp.txt").exists()
-    facts = yard.worker()
-    assert (facts["directory"], facts["ready"]) == (str(yard.place("one")), False)
-    assert (yard.place("one") / "stamp.txt").exists()
+def test_what_a_worker_without_a_setup_leaves_is_committed(yard: Yard) -> None:
+    yard.ahead()
+    place = Path(yard.worker()["directory"])
+    (place / "new.txt").touch()
+    request = yard.owner.work(
+        "checkpoint", 50, cwd=str(place), message="Chunk 1", env={"GIT_CONFIG_GLOBAL": os.devnull}
+    )
+    assert yard.owner.result(request)["facts"]["changed"] is True
+    assert git(place, "show", "--name-only", "--format=", "HEAD") == "new.txt"
 
 
 def test_each_is_taken_once_the_oldest_first(yard: Yard) -> None:
@@ -149,31 +162,20 @@ def test_one_of_another_kind_is_left_alone(yard: Yard) -> None:
     assert yard.records == ["key-one.ready"]
 
 
-def test_one_that_is_being_made_is_left_alone(yard: Yard) -> None:
-    yard.ahead(command="exit 3")
-    assert yard.records == ["key-one.making"]
-    assert yard.worker()["directory"] == str(yard.place("1"))
-
-
-def test_a_base_that_moved_since_is_checked_out_and_set_up_anew(yard: Yard) -> None:
+def test_a_base_that_moved_since_is_checked_out(yard: Yard) -> None:
     yard.ahead()
-    stamp = (yard.place("one") / "stamp.txt").read_text()
     newer = commit(yard.repository, a="two\n")
     facts = yard.worker()
     assert (facts["directory"], facts["base"], facts["ready"]) == (str(yard.place("one")), newer, False)
     assert (yard.place("one") / "a.txt").read_text() == "two\n"
-    assert (yard.place("one") / "stamp.txt").read_text() != stamp
-    assert f"set up at {yard.place('one')}, ahead=" in yard.log()
 
 
 def test_it_is_brought_up_to_date_when_the_base_has_moved(yard: Yard) -> None:
     yard.ahead()
-    stamp = (yard.place("one") / "stamp.txt").read_text()
     assert passed(yard.ahead(task="renew")) == {"ready": True}
-    assert (yard.place("one") / "stamp.txt").read_text() == stamp
     newer = commit(yard.repository, a="two\n")
-    assert passed(yard.ahead(task="renew"))["base"] == newer
-    assert (yard.place("one") / "stamp.txt").read_text() != stamp
+    passed(yard.ahead(task="renew"))
+    assert git(yard.place("one"), "rev-parse", "HEAD") == newer
     assert yard.worker()["ready"] is True
 
 
@@ -182,7 +184,8 @@ def test_an_origin_is_not_asked_again_by_who_takes_over(yard: Yard, directory: P
     git(directory, "clone", "--quiet", str(yard.repository), str(clone))
     origin, yard.repository = yard.repository, clone
     first = commit(origin, a="two\n")
-    assert passed(yard.ahead())["base"] == first
+    passed(yard.ahead())
+    assert git(yard.place("one"), "rev-parse", "HEAD") == first
     second = commit(origin, a="three\n")  # within the minute for which the answer counts
     assert yard.worker(1)["base"] == first
     assert yard.worker(2)["base"] == second  # who begins from nothing asks
@@ -259,7 +262,8 @@ def test_one_that_is_removed_leaves_nothing(yard: Yard) -> None:
 
 
 def test_one_whose_repository_or_directory_is_gone_can_be_removed(yard: Yard) -> None:
-    yard.ahead("one", command="exit 1")  # never finished
+    yard.ahead("one")
+    yard.record("one", "ready").rename(yard.record("one", "making"))  # never finished
     yard.ahead("two")
     subprocess.run(["rm", "-rf", str(yard.place("two"))], check=True)
     passed(yard.ahead("two", task="remove"))
@@ -291,49 +295,33 @@ def test_a_taken_worktree_with_work_keeps_its_branch(yard: Yard) -> None:
     assert git(yard.repository, "rev-parse", "spec/job-1") == kept
 
 
+class Slow:
+    """A checkout in the place "one" that does not end before a gate opens."""
+
+    def __init__(self, yard: Yard) -> None:
+        self.gate, begun = yard.directory / "gate", yard.directory / "begun"
+        slow_checkout(yard.repository, begun, self.gate, place="one")
+        self.request = yard.ask_ahead()
+        wait_until(begun.exists, "files are checked out")
+
+
 def test_no_start_waits_for_one_that_is_being_made(yard: Yard, launcher: Launcher) -> None:
     other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
-    gate = yard.directory / "gate"
-    request = other.request(
-        ahead={
-            "repository": str(yard.repository),
-            "target": str(yard.place("one")),
-            "record": str(yard.directory / "ahead" / "key-one"),
-            "task": "make",
-            "base": "main",
-        },
-        command=f"until test -e {gate}; do sleep 0.01; done",
-    )
-    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
+    slow = Slow(other)
+    assert yard.records == ["key-one.making"]
     assert yard.worker()["directory"] == str(yard.place("1"))
-    gate.touch()
-    passed(other.owner.result(request))
+    slow.gate.touch()
+    passed(other.owner.result(slow.request))
     assert yard.worker(2)["directory"] == str(yard.place("one"))
-
-
-def setting_up(yard: Yard) -> str:
-    """Have a worktree made whose setup does not end; the request's id, once files are there."""
-    request = yard.request(
-        ahead={
-            "repository": str(yard.repository),
-            "target": str(yard.place("one")),
-            "record": str(yard.directory / "ahead" / "key-one"),
-            "task": "make",
-            "base": "main",
-        },
-        command="sleep 600",
-    )
-    yard.owner.until("started", request=request)
-    wait_until(lambda: (yard.place("one") / "a.txt").exists(), "it is checked out")
-    return request
 
 
 def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
     yard: Yard, run: Run, launcher: Launcher
 ) -> None:
-    setting_up(yard)
+    slow = Slow(yard)
     os.kill(run.pid, signal.SIGKILL)
     run.destroy()
+    slow.gate.touch()
     other = Yard(launcher.start(worker=13).attach(), yard.repository, yard.directory)
     assert other.worker()["directory"] == str(yard.place("1"))
     passed(other.ahead(task="remove"))
@@ -341,10 +329,10 @@ def test_a_runner_that_is_killed_in_the_middle_leaves_one_that_can_be_removed(
     assert not yard.place("one").exists()
 
 
-def test_it_can_be_stopped_while_it_is_set_up(yard: Yard) -> None:
-    request = setting_up(yard)
+def test_it_can_be_stopped_while_it_is_made(yard: Yard) -> None:
+    slow = Slow(yard)
     yard.owner.say("interrupt", reason="drain")
-    assert yard.owner.result(request)["outcome"] == "interrupted"
+    assert yard.owner.result(slow.request)["outcome"] == "interrupted"
     assert yard.records == ["key-one.making"]
 
 

@@ -30,10 +30,13 @@ def repository(directory: Path) -> Path:
     return directory
 
 
-def slow_checkout(directory: Path, begun: Path, gate: Path, mark: str = "slow") -> None:
-    """Have checkouts of its a.txt in workspaces that are made ahead say that they have begun, and wait for a gate."""
+def slow_checkout(directory: Path, begun: Path, gate: Path, mark: str = "slow", place: str = "for-*") -> None:
+    """Have checkouts of its a.txt in directories of that name say that they have begun, and wait for a gate.
+
+    By default those are workspaces that are made ahead.
+    """
     (directory / ".gitattributes").write_text("a.txt filter=slow\n")
     git(directory, "add", ".gitattributes")
     commit(directory)
     waits = f": {mark}; touch {begun}; until test -e {gate}; do sleep 0.02; done"
-    git(directory, "config", "filter.slow.smudge", f"case $PWD in */for-*) {waits};; esac; cat")
+    git(directory, "config", "filter.slow.smudge", f"case $PWD in */{place}) {waits};; esac; cat")

@@ -20,18 +20,16 @@ MAKING, READY, TAKEN = ".making", ".ready", ".taken"
 
 @dataclass(frozen=True)
 class Record:
-    """A worktree made ahead: where it is and of which repository, its commit, its setup command and what that said."""
+    """A worktree made ahead: where it is, of which repository, and its commit."""
 
     directory: str
     repository: str
     commit: str = ""
-    command: str = ""
-    log: str = ""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A worktree that was made, or brought up to date; where its setup command is to be run."""
+    """A worktree that was made, or brought up to date; where in it a worker is to work."""
 
     directory: str
     commit: str
@@ -82,9 +80,9 @@ async def _claim(git: Git, wanted: Ahead) -> None:
         raise Gone(f"{wanted.target} was changed by somebody. It is left as it is.")
 
 
-def offer(wanted: Ahead, commit: str, command: str, log: str) -> None:
-    """From now on a worker may take it, in which this command has run."""
-    _write(wanted.record + MAKING, Record(wanted.target, wanted.repository, commit, command, log))
+def offer(wanted: Ahead, commit: str) -> None:
+    """From now on a worker may take it."""
+    _write(wanted.record + MAKING, Record(wanted.target, wanted.repository, commit))
     os.rename(wanted.record + MAKING, wanted.record + READY)
 
 
@@ -95,13 +93,10 @@ async def remove(git: Git, wanted: Ahead) -> None:
     if os.path.isdir(wanted.repository) and await git.succeeds("rev-parse", "--git-dir"):
         async with repository_lock(git):
             await git.ask("worktree", "remove", "--force", "--force", wanted.target)
-    parent = git.at(os.path.dirname(wanted.record))
-    code, _ = await parent.capture(["rm", "-rf", "--", wanted.target], parent.directory)
+    code, _ = await git.capture(["rm", "-rf", "--", wanted.target], os.sep)
     if code:
         raise GitFailed(f"{wanted.target} could not be removed.")
-    found = read(wanted.record + MAKING)
-    logs = {wanted.record + ".log", found.log if found else ""} - {""}
-    for path in (wanted.target + ".exclude", *logs, wanted.record + MAKING, wanted.record + READY):
+    for path in (wanted.target + ".exclude", wanted.record + MAKING, wanted.record + READY):
         Path(path).unlink(missing_ok=True)
 
 

@@ -112,6 +112,7 @@ class Worktree(BaseModel):
 class Ahead(BaseModel):
     """Make a worktree at `target` for whoever comes, bring it up to date with the branch `base`, or remove it.
 
+    No command is run in it: that waits for whoever takes it over.
     `record` and a suffix is the file that says how far it is.
     """
 

@@ -1,11 +1,9 @@
 """Workspaces: a copy of the project or a git worktree, made before the first chunk, committed to and put back after."""
 
-import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from workers.runner import ahead, worktree
 from workers.runner.executors.base import Outcome, Reason, Result
@@ -13,7 +11,6 @@ from workers.runner.exits import describe
 from workers.runner.git import Capture, Git, GitFailed, NoRepository
 from workers.runner.messages import Ahead, Checkpoint, Copy, Prepare, Restore, Worktree
 
-SETUP_BYTES = 1_000_000  # of what a setup command has said ahead
 COPY_SCRIPT = 'rm -rf -- "$2" && mkdir -p -- "$2" && cp -a -- "$1/." "$2/"'
 
 
@@ -30,7 +27,6 @@ class Tools:
     run: Run
     capture: Capture
     note: Callable[[str], None]
-    write: Callable[[bytes], None]
 
     def git(self, directory: str) -> Git:
         return Git(self.capture, directory)
@@ -62,44 +58,30 @@ async def _make_worktree(wanted: Worktree, command: str, tools: Tools) -> Result
         return _git_failed("The worktree could not be made", error)
     for note in made.notes:
         tools.note(note)
-    made.ready = made.ready and made.command == command
-    if made.log:
-        tools.note("made ahead, set up again" if made.command and not made.ready else "made ahead")
-        _tell_of_setup(made.log, tools, is_of_use=made.ready)
+    made.ready = made.ready and not command
+    if made.was_there:
+        tools.note("made ahead")
     return Result(Outcome.PASSED, facts=made.facts())
 
 
 async def _keep_ahead(wanted: Ahead, tools: Tools) -> Result:
     git = tools.git(wanted.repository)
+    ready = Result(Outcome.PASSED, facts={"ready": True})
     try:
-        kept = None
         if wanted.task == "remove":
             await ahead.remove(git, wanted)
-        else:
-            kept = await ahead.keep(git, wanted)
+            return ready
+        if (kept := await ahead.keep(git, wanted)) is None:
+            return ready
+        for note in kept.notes:
+            tools.note(note)
+        await worktree.remember_untracked(git.at(kept.directory))
+        ahead.offer(wanted, kept.commit)
+        return ready
     except ahead.Gone as gone:
         return Result(Outcome.PASSED, facts={"ready": True, "gone": str(gone)})
     except (GitFailed, OSError) as error:
         return _git_failed("The worktree could not be made ahead", error)
-    if kept is None:
-        return Result(Outcome.PASSED, facts={"ready": True})
-    for note in kept.notes:
-        tools.note(note)
-    return Result(Outcome.PASSED, facts={"directory": kept.directory, "base": kept.commit})
-
-
-def offer(message: Prepare, facts: dict[str, Any]) -> None:
-    """What was made ahead, and set up, may be taken over."""
-    if message.ahead is not None:
-        ahead.offer(message.ahead, facts["base"], message.command, message.log)
-
-
-def _tell_of_setup(log: str, tools: Tools, *, is_of_use: bool) -> None:
-    """What the setup command said when it ran ahead, its end at least, goes into the log of the worker."""
-    with contextlib.suppress(OSError), open(log, "rb") as file:
-        os.unlink(log)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - SETUP_BYTES))
-        tools.write(file.read() if is_of_use else b"")
 
 
 async def keep_or_put_back(message: Checkpoint | Restore, tools: Tools) -> Result:

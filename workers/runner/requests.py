@@ -58,9 +58,7 @@ class Request:
             write=self._telling.write,
             journal=partial(around.journal.append, request=message.request, attempt=message.attempt),
         )
-        self._tools = preparing.Tools(
-            self._starting.run, self._starting.capture, self._telling.note, self._telling.write
-        )
+        self._tools = preparing.Tools(self._starting.run, self._starting.capture, self._telling.note)
 
     def interrupt(self, reason: str) -> None:
         """End it from outside. Its result is `interrupted`, unless it had one already."""
@@ -187,7 +185,6 @@ class Request:
                 return result
         if made.facts.get("base"):
             await worktree.remember_untracked(Git(self._starting.capture, cwd))
-            preparing.offer(message, made.facts)
         return made
 
     async def _execute(self, message: Execute) -> Result:

@@ -43,9 +43,8 @@ class Made:
     branch: str
     base: str
     notes: list[str] = field(default_factory=list)
-    ready: bool = False  # a setup command has run in it, at this very commit
-    command: str = ""  # which
-    log: str = ""  # a file with what it said
+    was_there: bool = False  # it was made ahead
+    ready: bool = False  # and that at this very commit, so that at most its setup is left to be done
     waited: float = 0.0  # seconds, for the repository
 
     def facts(self) -> dict[str, Any]:
@@ -75,10 +74,8 @@ async def make(git: Git, wanted: Worktree) -> Made:
     ready = spare is not None and spare.commit == base
     if not ready:
         notes += await check_out(top, base)
-    made = Made(place_in(top.directory, inside, wanted.base), branch, base, notes, ready, waited=git.waited)
-    if spare:
-        made.command, made.log = spare.command, spare.log
-    return made
+    directory = place_in(top.directory, inside, wanted.base)
+    return Made(directory, branch, base, notes, spare is not None, ready, git.waited)
 
 
 async def _add(git: Git, wanted: Worktree, branch: str, base: str) -> None:
