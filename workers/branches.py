@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.git import GitFailed, git, run
+from workers.git import GitFailed, git, prose, readable, run
 from workers.runner.git import IDENTITY, LOCK_NAME, LOCK_PAUSE
 
 LOCK_SECONDS = 120.0  # somebody else's fetch is the longest thing that holds it
@@ -98,7 +98,7 @@ def _conflicts(output: str) -> list[tuple[str, str]]:
         if found := CONFLICT.match(sentence) or CONFLICT.match(kind):
             for path in paths:
                 why.setdefault(path, WHY.get(found[1], found[1]))
-    return [(name, why.get(name, "")) for name in names.split("\0")]
+    return [(readable(name), why.get(name, "")) for name in names.split("\0")]
 
 
 def _move(repository: str | Path, base: str, old: str, new: str) -> None:
@@ -108,7 +108,7 @@ def _move(repository: str | Path, base: str, old: str, new: str) -> None:
         git(repository, "update-ref", f"refs/heads/{base}", new, old)
         return
     if git(place, "status", "--porcelain", "--untracked-files=no"):
-        raise CannotLand(f"{place} has uncommitted changes. Commit or stash them, then merge again.")
+        raise CannotLand(f"{readable(place)} has uncommitted changes. Commit or stash them, then merge again.")
     git(place, "merge", "--quiet", "--ff-only", new)
 
 
@@ -136,11 +136,12 @@ class Loss:
 def loss(repository: str | Path, workspace: str | Path, branch: str) -> Loss:
     """What nobody could get back after `discard`. Raises GitFailed."""
     others = ("--not", f"--exclude={branch}", "--branches", "--remotes", "--tags")
-    commits = git(repository, "log", "--format=%h %s", f"refs/heads/{branch}", *others).splitlines()
+    commits = prose(git(repository, "log", "--format=%h %s", f"refs/heads/{branch}", *others)).splitlines()
     files: list[str] = []
     repositories: list[str] = []
     if os.path.isdir(workspace):
-        files = [line[3:] for line in git(workspace, "status", "--porcelain", "-z").split("\0") if line]
+        status = git(workspace, "status", "--porcelain", "--no-renames", "-z")
+        files = [readable(line[3:]) for line in status.split("\0") if line]
         top = Path(git(workspace, "rev-parse", "--show-toplevel").removesuffix("\n"))
         repositories = [told for place in _repositories_in(top) if (told := _only_there(top, place))]
     return Loss(commits, files, repositories)
@@ -157,9 +158,18 @@ def _repositories_in(top: Path) -> Iterator[Path]:
 
 def _only_there(top: Path, place: Path) -> str:
     """What a repository holds that no remote has, "" for nothing."""
-    name = place.relative_to(top)
+    name = readable(str(place.relative_to(top)))
     try:
-        status = git(place, "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--ignore-submodules=none")
+        status = git(
+            place,
+            "-c",
+            "core.fsmonitor=false",
+            "status",
+            "--porcelain",
+            "--no-renames",
+            "-z",
+            "--ignore-submodules=none",
+        )
         commits = int(git(place, "rev-list", "--count", "--all", "--not", "--remotes", "--tags"))
     except GitFailed as error:
         return f"{name}: a repository that cannot be read ({error})"
@@ -173,7 +183,7 @@ def discard(repository: str | Path, workspace: str | Path, branch: str) -> None:
     """Remove a worker's worktree and branch, whatever they hold. Raises GitFailed."""
     with _lock(repository):
         if os.path.isdir(workspace):
-            top = git(workspace, "rev-parse", "--show-toplevel").strip()
+            top = git(workspace, "rev-parse", "--show-toplevel").removesuffix("\n")
             git(repository, "worktree", "remove", "--force", "--force", top)
         git(repository, "worktree", "prune")
         if _exists(repository, branch):

@@ -1,28 +1,36 @@
 """What differs between two commits: the files with their counts, and the lines of one of them.
 
-Commits do not change, so what was found once is remembered.
+Commits do not change, so what was found once is remembered. Names of files are text here, whatever their bytes are:
+what is no text, or is not seen, is escaped (`workers.git.readable`).
 """
 
+import hashlib
 import re
+import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from unidiff.errors import UnidiffParseError
-from unidiff.patch import Hunk, PatchSet
+from workers.git import GitFailed, beginning, readable, run, write
 
-from workers.git import GitFailed, beginning, git, run, write
+if TYPE_CHECKING:
+    from unidiff.patch import Hunk
 
-MOST_FILES = 5000
+MOST_FILES = 5000  # of one difference that are listed
 MOST_BYTES = 500_000  # of one file's changes that are shown
 MOST_LINES = 2000
-REMEMBERED = 256  # pairs of commits
-MOST_STEPS = 60
+KEY_LENGTH = 16
+REMEMBERED = 10_000  # files of all differences together, about 10 MB
+BLOCK = 1 << 16  # bytes of git's answer that are read at once
+# The plumbing command, which follows nobody's configuration; the options ward off what it follows nevertheless.
 PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short")
+DIFF = ("diff-tree", "-r", *PLAIN, "--ignore-submodules=none")
+FILES = (*DIFF, "--stdin", "--always", "--raw", "--numstat", "-z", "--no-abbrev")
 HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)", re.DOTALL)
 EXECUTABLE, LINK, SUBMODULE = "100755", "120000", "160000"
 
@@ -37,7 +45,7 @@ class Kind(StrEnum):
     RETYPED = "T"  # a file has become a symbolic link, or the other way round
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One file that differs between two commits. Counts are None for a binary file."""
 
@@ -48,6 +56,12 @@ class Change:
     blobs: tuple[str, str]  # what git calls the contents, before and after
     added: int | None
     removed: int | None
+    names: tuple[str, str]  # its paths as git has them, before and after; they may hold what is no text
+
+    @property
+    def key(self) -> str:
+        """What an address may call the file: short, however long its path is."""
+        return hashlib.sha256(self.path.encode()).hexdigest()[:KEY_LENGTH]
 
     @property
     def is_binary(self) -> bool:
@@ -84,58 +98,153 @@ class Totals:
     removed: int
 
 
-def totals(files: Iterable[Change]) -> Totals:
-    """The sums over the files."""
-    files = list(files)
-    return Totals(len(files), sum(file.added or 0 for file in files), sum(file.removed or 0 for file in files))
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two commits: the files by path, MOST_FILES at most, and how much differs in all of them."""
+
+    files: list[Change]
+    totals: Totals
+
+    @property
+    def left_out(self) -> int:
+        """How many files differ that are not listed."""
+        return self.totals.files - len(self.files)
 
 
+NOTHING = Difference([], Totals(0, 0, 0))
 Pair = tuple[str, str, str]
-_found: OrderedDict[Pair, list[Change]] = OrderedDict()
-_lock = threading.Lock()
 
 
-def remembered(directory: str | Path, old: str, new: str) -> list[Change] | None:
-    """The files that differ, if somebody has asked for them before; git is not asked."""
-    if old == new:
-        return []
-    with _lock:
-        return _found.get((str(directory), old, new))
+class _Memory:
+    """The differences that were asked for last, as far as the number of their files allows."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[Pair, Difference] = OrderedDict()
+        self._files = 0
+        self._lock = threading.Lock()
+
+    def get(self, pair: Pair) -> Difference | None:
+        with self._lock:
+            if pair in self._found:
+                self._found.move_to_end(pair)
+            return self._found.get(pair)
+
+    def put(self, pair: Pair, difference: Difference) -> None:
+        with self._lock:
+            self._forget(pair)
+            self._found[pair] = difference
+            self._files += self._weight(difference)
+            while self._files > REMEMBERED:
+                self._forget(next(iter(self._found)))
+
+    def _forget(self, pair: Pair) -> None:
+        if gone := self._found.pop(pair, None):
+            self._files -= self._weight(gone)
+
+    def _weight(self, difference: Difference) -> int:
+        return len(difference.files) + 1  # a difference without files takes a place, too
 
 
-def changes(directory: str | Path, old: str, new: str) -> list[Change]:
-    """The files that differ between two commits, by path, MOST_FILES at most. Raises GitFailed."""
-    known = remembered(directory, old, new)
-    if known is not None:
-        return known
-    said = git(directory, "diff", "--raw", "--numstat", "-z", "--no-abbrev", *PLAIN, old, new)
-    found = _read(said.split("\0"))[:MOST_FILES]
-    with _lock:
-        _found[str(directory), old, new] = found
-        while len(_found) > REMEMBERED:
-            _found.popitem(last=False)
+_memory = _Memory()
+
+
+def remembered(directory: str | Path, old: str, new: str) -> Difference | None:
+    """What differs, if somebody has asked for it before; git is not asked."""
+    return NOTHING if old == new else _memory.get((str(directory), old, new))
+
+
+def changes(directory: str | Path, old: str, new: str) -> Difference:
+    """What differs between two commits. Raises GitFailed."""
+    (found,) = each(directory, [(old, new)])
     return found
 
 
-def _read(fields: Sequence[str]) -> list[Change]:
-    """The output of `git diff --raw --numstat -z`: first every file's modes and contents, then every file's counts."""
-    heads: list[tuple[list[str], str, str]] = []
-    counts: dict[str, tuple[int | None, int | None]] = {}
-    rest = iter(fields)
-    for field in rest:
-        if field.startswith(":"):
-            head = field[1:].split(" ")
-            was = next(rest)
-            heads.append((head, was, next(rest) if head[4][0] in "RC" else was))
-        elif field:
-            added, removed, path = field.split("\t", 2)
-            if not path:  # of a rename, which has two
-                _, path = next(rest), next(rest)
-            counts[path] = (_count(added), _count(removed))
-    return [
-        Change(Kind(head[4][0]), path, was, (head[0], head[1]), (head[2], head[3]), *counts.get(path, (0, 0)))
-        for head, was, path in heads
-    ]
+def each(directory: str | Path, pairs: Sequence[tuple[str, str]]) -> Iterator[Difference]:
+    """What differs between the commits of each pair: one question to git, however many they are. Raises GitFailed."""
+    known = [remembered(directory, old, new) for old, new in pairs]
+    answers = _asked(directory, [pair for pair, found in zip(pairs, known, strict=True) if found is None])
+    for found in known:
+        yield next(answers) if found is None else found
+
+
+def _asked(directory: str | Path, pairs: Sequence[tuple[str, str]]) -> Iterator[Difference]:
+    if not pairs:
+        return
+    with tempfile.TemporaryFile() as file:  # of a whole tree it may be more than memory should hold
+        write(directory, file, *FILES, told="".join(f"{new} {old}\n" for old, new in pairs))
+        file.seek(0)
+        answers = _read(_fields(file))
+        for old, new in pairs:
+            answer = next(answers, None)
+            if answer is None or answer.commit != new:  # git is silent about it
+                raise GitFailed(f"The repository does not have the commit {new}.")
+            difference = answer.difference()
+            _memory.put((str(directory), old, new), difference)
+            yield difference
+
+
+def _fields(file: IO[bytes]) -> Iterator[str]:
+    """What stands between the NULs."""
+    rest = b""
+    while block := file.read(BLOCK):
+        *whole, rest = (rest + block).split(b"\0")
+        yield from (field.decode(errors="surrogateescape") for field in whole)
+
+
+def _read(fields: Iterator[str]) -> Iterator["_Answer"]:
+    """What git says of each commit: its name, every file's modes and contents, then every file's counts."""
+    answer: _Answer | None = None
+    for text in fields:
+        if text.startswith(":"):
+            assert answer is not None
+            answer.take_head(text, fields)
+        elif "\t" in text:
+            assert answer is not None
+            answer.take_counts(text, fields)
+        else:
+            if answer is not None:
+                yield answer
+            answer = _Answer(text)
+    if answer is not None:
+        yield answer
+
+
+@dataclass
+class _Answer:
+    """What git says of one commit, as far as it was read: the heads and counts of the first files, and the sums."""
+
+    commit: str
+    heads: list[tuple[list[str], str, str]] = field(default_factory=list)
+    counts: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+
+    def take_head(self, text: str, fields: Iterator[str]) -> None:
+        head = text[1:].split(" ")
+        was = next(fields)
+        path = next(fields) if head[4][0] in "RC" else was
+        self.files += 1
+        if len(self.heads) < MOST_FILES:
+            self.heads.append((head, was, path))
+
+    def take_counts(self, text: str, fields: Iterator[str]) -> None:
+        added, removed, path = text.split("\t", 2)
+        if not path:  # of a rename, which has two
+            _, path = next(fields), next(fields)
+        counts = _count(added), _count(removed)
+        self.added += counts[0] or 0
+        self.removed += counts[1] or 0
+        if len(self.counts) < MOST_FILES:  # they come in the order of the heads
+            self.counts[path] = counts
+
+    def difference(self) -> Difference:
+        return Difference([self._change(*head) for head in self.heads], Totals(self.files, self.added, self.removed))
+
+    def _change(self, head: list[str], was: str, path: str) -> Change:
+        counts = self.counts.get(path, (0, 0))
+        modes, blobs = (head[0], head[1]), (head[2], head[3])
+        return Change(Kind(head[4][0]), readable(path), readable(was), modes, blobs, *counts, names=(was, path))
 
 
 def _count(text: str) -> int | None:
@@ -146,7 +255,7 @@ def _count(text: str) -> int | None:
 class Patch:
     """How the lines of one file differ. `shown` is how many of them there are, when the rest was cut off."""
 
-    hunks: list[Hunk]
+    hunks: "list[Hunk]"
     shown: int | None = None
 
 
@@ -154,7 +263,7 @@ def patch(directory: str | Path, old: str, new: str, change: Change) -> Patch:
     """The lines of one file that differ, with some around them: MOST_LINES at most. Raises GitFailed."""
     if change.is_binary:
         return Patch([])
-    said = beginning(directory, MOST_BYTES, "diff", *PLAIN, old, new, "--", *_paths(change))
+    said = beginning(directory, MOST_BYTES, *DIFF, "-p", old, new, "--", *_paths(change))
     lines = said.decode(errors="replace").split("\n")
     is_whole = len(said) < MOST_BYTES and len(lines) <= MOST_LINES
     if not is_whole:
@@ -162,12 +271,19 @@ def patch(directory: str | Path, old: str, new: str, change: Change) -> Patch:
     start = next((at for at, line in enumerate(lines) if line.startswith("@@ ")), len(lines))
     if start == len(lines):
         return Patch([], None if is_whole else 0)
+    hunks = _hunks(lines[start:])
+    return Patch(hunks, None if is_whole else sum(len(hunk) for hunk in hunks))
+
+
+def _hunks(lines: list[str]) -> "list[Hunk]":
+    from unidiff.errors import UnidiffParseError  # here, because most pages live without the memory that it takes
+    from unidiff.patch import PatchSet
+
     try:  # without the names, which may hold anything
-        found = PatchSet.from_string("\n".join(["--- a/file", "+++ b/file", *lines[start:]]))
+        found = PatchSet.from_string("\n".join(["--- a/file", "+++ b/file", *lines]))
     except UnidiffParseError as error:
         raise GitFailed(f"git's words about this file cannot be read: {error}") from error
-    hunks = [hunk for file in found for hunk in file]
-    return Patch(hunks, None if is_whole else sum(len(hunk) for hunk in hunks))
+    return [hunk for file in found for hunk in file]
 
 
 def _cut(lines: list[str]) -> list[str]:
@@ -185,11 +301,11 @@ def _cut(lines: list[str]) -> list[str]:
 
 def write_patch(directory: str | Path, file: IO[bytes], old: str, new: str, change: Change | None = None) -> None:
     """Write everything that differs, or all of one file, so that `git apply` understands it. Raises GitFailed."""
-    write(directory, file, "diff", "--binary", *PLAIN, old, new, "--", *(_paths(change) if change else ()))
+    write(directory, file, *DIFF, "-p", "--binary", old, new, "--", *(_paths(change) if change else ()))
 
 
 def _paths(change: Change) -> list[str]:
-    return [f":(literal,top){path}" for path in dict.fromkeys((change.was, change.path))]
+    return [f":(literal,top){path}" for path in dict.fromkeys(change.names)]
 
 
 def sizes(directory: str | Path, changes: Iterable[Change]) -> dict[str, int]:
@@ -206,14 +322,11 @@ def sizes(directory: str | Path, changes: Iterable[Change]) -> dict[str, int]:
 def touched(directory: str | Path, base: str, commits: Sequence[str]) -> dict[str, list[int]]:
     """Which of the commits, counted from 0, have changed a file on the way from the one before, by path.
 
-    What was committed between two of them belongs to the later. Of more than MOST_STEPS nothing is known: each is a
-    question to git. Raises GitFailed.
+    What was committed between two of them belongs to the later. Raises GitFailed.
     """
     found: dict[str, list[int]] = {}
-    if len(commits) > MOST_STEPS:
-        return found
-    for at, (old, new) in enumerate(zip([base, *commits], commits, strict=False)):
-        for change in changes(directory, old, new) if old != new else []:
+    for at, difference in enumerate(each(directory, list(pairwise([base, *commits])))):
+        for change in difference.files:
             for path in dict.fromkeys((change.was, change.path)):
                 found.setdefault(path, []).append(at)
     return found

@@ -10,6 +10,7 @@ from typing import IO
 
 GIT_SECONDS = 60.0
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+ESCAPES = dict(zip("\a\b\t\n\v\f\r\\", (rf"\{letter}" for letter in "abtnvfr\\"), strict=True))
 
 
 class GitFailed(Exception):
@@ -27,9 +28,9 @@ def run(directory: str | Path, *arguments: str, codes: tuple[int, ...] = (0,), t
     return done.returncode, done.stdout.decode(errors="surrogateescape")
 
 
-def write(directory: str | Path, file: IO[bytes], *arguments: str) -> None:
-    """Have git write what it says to a file. Raises GitFailed."""
-    _run(directory, arguments, (0,), file)
+def write(directory: str | Path, file: IO[bytes], *arguments: str, told: str = "") -> None:
+    """Have git write what it says to a file; it is `told` something first. Raises GitFailed."""
+    _run(directory, arguments, (0,), file, told)
 
 
 def _run(
@@ -72,7 +73,7 @@ def _started(
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            ["git", *arguments],
+            ["git", *(argument.encode(errors="surrogateescape") for argument in arguments)],  # as `run` has read them
             cwd=directory,
             env=_environment(),
             stdin=stdin,
@@ -103,6 +104,25 @@ def _complaint(said: bytes) -> str:
 
 def _lines(said: bytes) -> list[str]:
     return said.decode(errors="replace").splitlines()
+
+
+def readable(name: str) -> str:
+    """A name of a file that git has told as text that can be shown: what is no text, or is not seen, is escaped.
+
+    As git does it: `caf\\351`. Different names stay different, so that a file can be found by it.
+    """
+    if name.isprintable() and "\\" not in name:
+        return name
+    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in name)
+
+
+def _escaped(char: str) -> str:
+    return ESCAPES.get(char) or "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+
+
+def prose(text: str) -> str:
+    """Words of people, as git has said them, as text: what is in an unknown encoding is replaced."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _environment() -> dict[str, str]:

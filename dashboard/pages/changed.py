@@ -4,19 +4,18 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import pairwise
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from dashboard.pages import words
 from dashboard.pages.fragments import Fragment
-from dashboard.pages.hunks import Line, lines_of, pairs_of
+from dashboard.pages.hunks import Line, head_of, lines_of, pairs_of
 from workers import diffs
 from workers.diffs import Change, Kind, Patch, Totals
 from workers.git import GitFailed
-from workers.models import Worker, WorkerChunk
+from workers.models import Worker
+from workers.spans import Span, spans_of, whole_of
 
 MOST_ROWS = 300  # files of one list
 MOST_OPEN, OPEN_LINES = 5, 400  # what is shown without a click
@@ -42,7 +41,7 @@ class View:
         wanted = replace(self, **{"file": "", **other})
         query = {name: value for name, value in vars(wanted).items() if name != "worker" and value}
         base = reverse("worker-changes", args=[self.worker.pk])
-        return f"{base}?{urlencode(query, errors='surrogateescape')}" if query else base
+        return f"{base}?{urlencode(query)}" if query else base
 
     @property
     def whole(self) -> str:
@@ -68,51 +67,18 @@ class View:
     def is_whole(self) -> bool:
         return not self.chunk and self.by != "chunk"
 
-
-@dataclass(frozen=True)
-class Span:
-    """From one commit of a worker's branch to a later one: all of its work, or that of one chunk."""
-
-    worker: Worker
-    old: str
-    new: str
-    chunk: WorkerChunk | None = None
-
-    @property
-    def directory(self) -> str:
-        return self.worker.project.directory
-
-    @cached_property
-    def files(self) -> list[Change]:
-        """Raises GitFailed."""
-        return diffs.changes(self.directory, self.old, self.new)
-
-    @cached_property
-    def totals(self) -> Totals:
-        return diffs.totals(self.files)
-
-    def find(self, path: str) -> Change | None:
-        return next((file for file in self.files if file.path == path), None)
-
-
-def spans_of(worker: Worker) -> list[Span]:
-    """What each chunk that has passed has changed."""
-    passed = [chunk for chunk in worker.chunks.order_by("ordinal") if chunk.commit]
-    ends = [worker.base_commit, *(chunk.commit for chunk in passed)]
-    return [Span(worker, old, new, chunk) for chunk, (old, new) in zip(passed, pairwise(ends), strict=True)]
+    def among(self, files: Sequence[Change]) -> list[Change]:
+        """Those whose paths somebody wants to see."""
+        wanted = self.q.casefold()
+        return [file for file in files if wanted in file.path.casefold()]
 
 
 def count_of(worker: Worker) -> Fragment:
     """How much it has changed, as its tab says it; without numbers where git would have to be asked."""
-    whole = whole_of(worker, spans_of(worker) if worker.branch else [])
-    files = diffs.remembered(whole.directory, whole.old, whole.new)
-    context = {"span": whole, "totals": None if files is None else diffs.totals(files)}
+    whole = whole_of(worker, spans_of(worker))
+    difference = diffs.remembered(whole.directory, whole.old, whole.new)
+    context = {"span": whole, "totals": difference and difference.totals}
     return Fragment(f"worker-{worker.pk}-count", "workers/_changes_count.html", context)
-
-
-def whole_of(worker: Worker, spans: Sequence[Span]) -> Span:
-    """What all of them together have changed."""
-    return Span(worker, worker.base_commit, spans[-1].new if spans else worker.base_commit)
 
 
 @dataclass(frozen=True)
@@ -127,9 +93,7 @@ class Shown:
     def hunks(self) -> Iterator[tuple[str, list[Line] | list[tuple[Line | None, Line | None]]]]:
         """(head, lines) or (head, pairs of lines)."""
         for hunk in self.patch.hunks:
-            head = f"@@ -{hunk.source_start},{hunk.source_length} +{hunk.target_start},{hunk.target_length} @@"
-            lines = pairs_of(hunk) if self.row.view.is_split else lines_of(hunk)
-            yield f"{head} {hunk.section_header}".rstrip(), lines
+            yield head_of(hunk), pairs_of(hunk) if self.row.view.is_split else lines_of(hunk)
 
     @property
     def instead(self) -> str:
@@ -166,12 +130,11 @@ class Row:
     def key(self) -> str:
         """Names what is shown of it: the same key, the same lines."""
         what = (*self.change.blobs, *self.change.modes, self.change.path, self.change.was, self.view.layout)
-        return hashlib.sha256("\0".join(what).encode(errors="surrogateescape")).hexdigest()[:16]
+        return _key(*what)
 
     @property
     def anchor(self) -> str:
-        chunk = self.span.chunk.ordinal if self.span.chunk else 0
-        return f"file-{chunk}-{hashlib.sha256(self.change.path.encode(errors='surrogateescape')).hexdigest()[:12]}"
+        return f"file-{self.span.chunk.ordinal if self.span.chunk else 0}-{self.change.key}"
 
     @property
     def address(self) -> str:
@@ -189,9 +152,9 @@ class Row:
         return self._patch_address(raw="1")
 
     def _patch_address(self, **more: str) -> str:
-        query = {"old": self.span.old, "new": self.span.new, "path": self.change.path}
+        query = {"old": self.span.old, "new": self.span.new, "file": self.change.key}
         query |= {name: value for name, value in more.items() if value}
-        return f"{reverse('worker-patch', args=[self.view.worker.pk])}?{urlencode(query, errors='surrogateescape')}"
+        return f"{reverse('worker-patch', args=[self.view.worker.pk])}?{urlencode(query)}"
 
     @property
     def place(self) -> str:
@@ -259,14 +222,50 @@ class Listing:
         """Of this chunk alone."""
         return self.view.address(chunk=str(self.span.chunk.ordinal), by="") if self.span.chunk else self.view.whole
 
+    @property
+    def key(self) -> str:
+        """Names what is listed: the same key, the same files."""
+        return _key(self.span.old, self.span.new, self.view.layout, self.view.q)
 
-def listing_of(span: Span, view: View, chunks: dict[str, list[int]]) -> Listing:
-    """Its files, the first of them open. Raises GitFailed."""
-    files = [file for file in span.files if view.q.casefold() in file.path.casefold()]
+    @property
+    def list_address(self) -> str:
+        """Of the list alone."""
+        query = {"chunk": self.span.chunk and self.span.chunk.ordinal, "layout": self.view.layout, "q": self.view.q}
+        given = {name: value for name, value in query.items() if value}
+        return f"{reverse('worker-changes-files', args=[self.view.worker.pk])}?{urlencode(given)}"
+
+
+def listing_of(span: Span, view: View, chunks: dict[str, list[int]] | None = None) -> Listing:
+    """Its files, the first of them open; `chunks` are those that changed each path. Raises GitFailed."""
+    files = view.among(span.files)
     listed = files[:MOST_ROWS]
     sizes = diffs.sizes(span.directory, [file for file in listed if file.is_binary])
-    rows = [Row(span, file, view, sizes, _chunks(chunks.get(file.path, ()))) for file in listed]
+    rows = [Row(span, file, view, sizes, _chunks((chunks or {}).get(file.path, ()))) for file in listed]
     return Listing(span, view, list(_open_some(rows, view.file)), len(files) - len(listed))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A chunk of which only the numbers are shown until somebody opens it."""
+
+    listing: Listing  # without rows
+    totals: Totals
+    found: int  # how many of its files are among those that are asked for
+
+
+def folds_of(spans: Sequence[Span], view: View) -> list[Fold]:
+    """The chunks that have changed a file which is asked for: git is asked once for all. Raises GitFailed."""
+    differences = diffs.each(view.worker.project.directory, [(span.old, span.new) for span in spans])
+    folds = []
+    for span, difference in zip(spans, differences, strict=True):
+        found = len(view.among(difference.files))
+        if found or not view.q:
+            folds.append(Fold(Listing(span, view, [], found), difference.totals, found))
+    return folds
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _chunks(ordinals: Sequence[int]) -> str:

@@ -1,24 +1,26 @@
 """What a worker has changed on its branch, and what shall become of that."""
 
-import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard import access
 from dashboard.pages import fragments
-from dashboard.pages.changed import Listing, Row, Span, View, listing_of, spans_of, whole_of
+from dashboard.pages.changed import Fold, Listing, Row, View, folds_of, listing_of
 from dashboard.pages.page import done, explains_refusals, go, show
+from dashboard.pages.patches import patch_file
 from dashboard.pages.tabs import show_tab
+from dashboard.pages.words import visible
 from workers import branches, diffs
 from workers.diffs import Totals
 from workers.git import GitFailed
 from workers.models import Landing, Worker
+from workers.spans import Span, spans_of, whole_of
 from workers.states import LandingKind
 
 NOTHING = Totals(0, 0, 0)
@@ -26,12 +28,13 @@ NOTHING = Totals(0, 0, 0)
 
 @dataclass(frozen=True)
 class Found:
-    """What `workers/_changes.html` draws: lists of files, or why there are none."""
+    """What `workers/_changes.html` draws: lists of files, or chunks that can be opened, or why there are none."""
 
     view: View
     spans: list[Span]
     whole: Span
-    listings: list[Listing]
+    listing: Listing | None = None
+    folds: list[Fold] = field(default_factory=list)
     totals: Totals = NOTHING
     error: str = ""
 
@@ -41,29 +44,49 @@ class Found:
 def index(request: HttpRequest, pk: int) -> HttpResponse:
     """The files that the whole worker has changed, or each chunk, or one (`?chunk=3`); htmx gets the list alone."""
     worker = access.get_worker(request.user, pk)
-    names = {field.name for field in fields(View)} - {"worker"}
-    view = View(worker, **{name: request.GET.get(name, "") for name in names})
-    context = {"worker": worker, "found": _find(view)}
+    context = {"worker": worker, "found": _find(_view(request, worker))}
     if request.headers.get("HX-Request"):
         return render(request, "workers/_changes.html", context)
     return show_tab(request, worker, "changes", "workers/changes.html", context)
 
 
+def _view(request: HttpRequest, worker: Worker) -> View:
+    names = {field.name for field in fields(View)} - {"worker"}
+    return View(worker, **{name: request.GET.get(name, "") for name in names})
+
+
 def _find(view: View) -> Found:
-    spans = spans_of(view.worker) if view.worker.branch else []
+    spans = spans_of(view.worker)
     whole = whole_of(view.worker, spans)
-    chosen = [span for span in spans if span.chunk and view.by == "chunk" and not view.chunk]
-    if view.chunk:
-        chosen = [span for span in spans if span.chunk and str(span.chunk.ordinal) == view.chunk]
     try:
+        if view.chunk:
+            span = _chosen(spans, view)
+            found = Found(view, spans, whole)
+            return replace(found, listing=listing_of(span, view), totals=span.totals) if span else found
         if not view.is_whole:
-            listings = [listing_of(span, view, {}) for span in chosen]
-            return Found(view, spans, whole, listings, chosen[0].totals if view.chunk and chosen else whole.totals)
+            return Found(view, spans, whole, folds=folds_of(spans, view), totals=whole.totals)
         touched = diffs.touched(whole.directory, whole.old, [span.new for span in spans])
         chunks = {path: [spans[at].chunk.ordinal for at in found] for path, found in touched.items()}
-        return Found(view, spans, whole, [listing_of(whole, view, chunks)], whole.totals)
+        return Found(view, spans, whole, listing_of(whole, view, chunks), totals=whole.totals)
     except GitFailed as error:
-        return Found(view, spans, whole, [], error=str(error))
+        return Found(view, spans, whole, error=str(error))
+
+
+def _chosen(spans: Sequence[Span], view: View) -> Span | None:
+    return next((span for span in spans if span.chunk and str(span.chunk.ordinal) == view.chunk), None)
+
+
+@access.looking()
+def files(request: HttpRequest, pk: int) -> HttpResponse:
+    """The files of one chunk alone (`?chunk=3`), for a page that lists chunks."""
+    view = _view(request, _with_branch(request, pk))
+    span = _chosen(spans_of(view.worker), view)
+    if span is None:
+        raise Http404
+    try:
+        return render(request, "workers/_changes_files.html", {"listing": listing_of(span, view)})
+    except GitFailed as error:
+        return render(request, "workers/_patch.html", {"error": str(error)})
 
 
 @access.looking()
@@ -83,32 +106,22 @@ def patch(request: HttpRequest, pk: int) -> HttpResponse:
     """The lines of one file that differ; with `raw` its patch, or that of all files, as a file to keep."""
     worker = _with_branch(request, pk)
     known = {worker.base_commit, *worker.chunks.values_list("commit", flat=True)} - {""}
-    old, new, path = (request.GET.get(name, "") for name in ("old", "new", "path"))
+    old, new, key = (request.GET.get(name, "") for name in ("old", "new", "file"))
     if not {old, new} <= known:
         raise Http404
     span = Span(worker, old, new)
     try:
-        change = span.find(path)
-        if path and change is None:
+        change = span.find(key)
+        if key and change is None:
             raise Http404
         if request.GET.get("raw"):
-            return _download(span, change)
+            return patch_file(span, change)
     except GitFailed as error:
         return render(request, "workers/_patch.html", {"error": str(error)})
     if change is None:
         raise Http404
     row = Row(span, change, View(worker, layout=request.GET.get("layout", "")), {})
     return render(request, "workers/_patch.html", {"shown": row.opened().shown})
-
-
-def _download(span: Span, change: diffs.Change | None) -> FileResponse:
-    with ExitStack() as until_it_is_written:
-        file = until_it_is_written.enter_context(tempfile.TemporaryFile())
-        diffs.write_patch(span.directory, file, span.old, span.new, change)
-        until_it_is_written.pop_all()  # the reply closes it
-    file.seek(0)
-    name = f"worker-{span.worker.pk}-{span.old[:10]}-{span.new[:10]}.patch"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="text/x-diff; charset=utf-8")
 
 
 @access.acting()
@@ -136,7 +149,8 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
         return go(request, reverse("worker", args=[pk]))
     context: dict[str, Any] = {"worker": worker}
     try:
-        context["loss"] = branches.loss(worker.project.directory, worker.workspace, worker.branch)
+        loss = branches.loss(worker.project.directory, worker.workspace, worker.branch)
+        context["loss"] = replace(loss, commits=[visible(commit) for commit in loss.commits])
     except GitFailed as error:
         context["error"] = str(error)
     return show(request, "workers/discard.html", context, section="workers")

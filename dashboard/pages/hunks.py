@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import zip_longest
-
-from unidiff.patch import Hunk
+from typing import TYPE_CHECKING
 
 from dashboard.pages.words import visible
+
+if TYPE_CHECKING:
+    from unidiff.patch import Hunk
 
 LONGEST_LINE = 2000  # characters
 KINDS = {"+": "added", "-": "removed", "\\": "note"}
@@ -22,7 +24,13 @@ class Line:
     new: int | None = None
 
 
-def lines_of(hunk: Hunk) -> list[Line]:
+def head_of(hunk: "Hunk") -> str:
+    """Where its lines stand before and after, and what git takes for the heading above them."""
+    before, after = (hunk.source_start, hunk.source_length), (hunk.target_start, hunk.target_length)
+    return _shown(f"@@ -{before[0]},{before[1]} +{after[0]},{after[1]} @@ {hunk.section_header}".rstrip())
+
+
+def lines_of(hunk: "Hunk") -> list[Line]:
     """The lines as they stand in a diff."""
     return [
         Line(
@@ -44,7 +52,7 @@ def _shown(value: str) -> str:
     return visible(text)
 
 
-def pairs_of(hunk: Hunk) -> list[tuple[Line | None, Line | None]]:
+def pairs_of(hunk: "Hunk") -> list[tuple[Line | None, Line | None]]:
     """The lines before and after side by side; what was removed stands beside what was added in its place."""
     found: list[tuple[Line | None, Line | None]] = []
     removed: list[Line] = []

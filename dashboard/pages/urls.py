@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern] = [
     path("questions/<int:pk>/answer", attention.answer, name="question-answer"),
     path("workers/<int:pk>/changes", changes.index, name="worker-changes"),
     path("workers/<int:pk>/changes/count", changes.count, name="worker-changes-count"),
+    path("workers/<int:pk>/changes/files", changes.files, name="worker-changes-files"),
     path("workers/<int:pk>/changes/patch", changes.patch, name="worker-patch"),
     path("workers/<int:pk>/merge", changes.merge, name="worker-merge"),
     path("workers/<int:pk>/discard", changes.discard, name="worker-discard"),

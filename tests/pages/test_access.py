@@ -9,7 +9,7 @@ from dashboard import signin
 from dashboard.pages.urls import urlpatterns
 
 LISTS = ("workers", "queue", "specs", "projects", "profiles", "history")
-BRANCHED = ("worker-changes", "worker-changes-count", "worker-patch")
+BRANCHED = ("worker-changes", "worker-changes-count", "worker-changes-files", "worker-patch")
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
 LOOKING = ("home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
 PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from dashboard.pages import changed
-from dashboard.pages.changed import Row, Span, View, listing_of
+from dashboard.pages.changed import Row, View, listing_of
 from specs.models import Project
 from tests.support.repository import commit, git, repository
+from workers import diffs
 from workers.models import Worker
+from workers.spans import Span
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def listing(source: Path, **wanted: str) -> changed.Listing:
     commit(source)
     worker = Worker(pk=1, project=Project(directory=str(source)))
     base = git(source, "rev-list", "--max-parents=0", "HEAD")
-    return listing_of(Span(worker, base, git(source, "rev-parse", "HEAD")), View(worker, **wanted), {})
+    return listing_of(Span(worker, base, git(source, "rev-parse", "HEAD")), View(worker, **wanted))
 
 
 def row(source: Path) -> Row:
@@ -96,8 +98,21 @@ def test_a_path_gives_way_before_a_name(source):
     assert (found.place, found.name) == ("deep/er/", "b.txt")
 
 
-def test_a_name_that_is_no_text_has_an_address(source):
-    Path((bytes(source) + b"/caf\xe9.txt").decode(errors="surrogateescape")).write_text("1\n")
-    found = row(source)
-    assert "caf%E9.txt" in found.lines_address
-    assert found.shown.patch.hunks
+def test_more_files_than_git_is_asked_for_are_counted(source, monkeypatch):
+    monkeypatch.setattr(diffs, "MOST_FILES", 3)
+    for name in "bcde":
+        (source / f"{name}.txt").write_text(f"{name}\n")
+    found = listing(source)
+    assert (len(found.rows), found.left_out, found.span.totals.files) == (3, 0, 4)
+    assert found.span.difference.left_out == 1
+
+
+def test_a_heading_of_a_hunk_hides_nothing(source):
+    (source / "a.py").write_text("def f():  # \u202e\n" + "    x\n" * 20)
+    git(source, "add", "--all")
+    old = commit(source)
+    (source / "a.py").write_text("def f():  # \u202e\n" + "    x\n" * 19 + "    y\n")
+    git(source, "add", "--all")
+    span = Span(Worker(pk=1, project=Project(directory=str(source))), old, commit(source))
+    (found,) = listing_of(span, View(span.worker)).rows
+    assert [head for head, _ in found.shown.hunks] == ["@@ -18,4 +18,4 @@ def f():  # ⟨U+202E⟩"]

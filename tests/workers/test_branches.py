@@ -1,5 +1,6 @@
 """A worker's branch is shown, merged or removed: whole or not at all, and never what somebody else holds."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -90,9 +91,47 @@ def test_every_sort_of_conflict_is_told_by_file(source: Path, workspace: Path) -
     assert sorted(refused.value.conflicts) == [
         ("gone.txt", "one changed it, the other deleted it"),
         ("new.txt", "both added it"),
-        ("odd ü\t.bin", "both changed it, and it is binary"),
+        (r"odd ü\t.bin", "both changed it, and it is binary"),
         ("renamed.txt", "one renamed it, the other deleted it"),
     ]
+
+
+def test_names_that_are_no_text_are_told_of_conflicts_and_losses(source: Path, workspace: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9\n.txt")
+    for place, text in ((source, "theirs"), (workspace, "ours")):
+        (place / odd).write_text(text)
+        git(place, "add", "--all")
+        commit(place)
+    with pytest.raises(CannotLand) as refused:
+        merge(source)
+    assert refused.value.conflicts == [(r"caf\351\n.txt", "both added it")]
+    repository(workspace / os.fsdecode(b"app\xe9"))
+    (workspace / os.fsdecode(b"b\xe9")).write_text("not committed\n")
+    git(workspace, "-c", "i18n.commitEncoding=none", "commit", "--quiet", "--allow-empty", "-F", str(words(workspace)))
+    lost = branches.loss(source, workspace, BRANCH)
+    assert [line.partition(" ")[2] for line in lost.commits] == ["caf� \\d", "work"]
+    assert sorted(lost.files) == [r"app\351/", r"b\351"]
+    assert lost.repositories == [r"app\351: 1 commit on no remote"]
+    str(lost).encode()
+
+
+def words(workspace: Path) -> Path:
+    """A commit's message in an encoding that nobody knows."""
+    path = workspace.with_name("message")
+    path.write_bytes(b"caf\xe9 \\d\n")
+    return path
+
+
+def test_a_renamed_file_that_is_not_committed_is_told_by_its_names(source: Path, workspace: Path) -> None:
+    git(workspace, "mv", "a.txt", "renamed.txt")
+    assert sorted(branches.loss(source, workspace, BRANCH).files) == ["a.txt", "renamed.txt"]
+
+
+def test_a_workspace_whose_name_ends_in_a_space_is_discarded(source: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace "
+    git(source, "worktree", "add", "--quiet", "-b", BRANCH, str(workspace))
+    branches.discard(source, workspace, BRANCH)
+    assert not workspace.exists()
 
 
 def test_uncommitted_changes_in_the_project_are_not_touched(source: Path, workspace: Path) -> None:

@@ -1,10 +1,12 @@
 """What differs between two commits, as real git says it."""
 
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.support.gits import Gits, gits  # noqa: F401
 from tests.support.repository import commit, git, repository
 from workers import diffs
 from workers import git as running
@@ -29,8 +31,12 @@ def keep(source: Path) -> str:
     return commit(source)
 
 
+def files(source: Path, old: str, new: str) -> list[Change]:
+    return diffs.changes(source, old, new).files
+
+
 def only(source: Path, old: str, new: str) -> Change:
-    (change,) = diffs.changes(source, old, new)
+    (change,) = files(source, old, new)
     return change
 
 
@@ -42,11 +48,11 @@ def lines(source: Path, old: str, new: str, change: Change) -> list[tuple[int | 
 def test_files_are_listed_with_counts(source: Path, base: str) -> None:
     new = commit(source, a="one\ntwo\n", b="b\n")
     found = diffs.changes(source, base, new)
-    assert [(file.kind, file.path, file.added, file.removed) for file in found] == [
+    assert [(file.kind, file.path, file.added, file.removed) for file in found.files] == [
         (Kind.MODIFIED, "a.txt", 1, 0),
         (Kind.ADDED, "b.txt", 1, 0),
     ]
-    assert diffs.totals(found) == diffs.Totals(files=2, added=2, removed=0)
+    assert found.totals == diffs.Totals(files=2, added=2, removed=0)
 
 
 def test_lines_have_their_numbers_before_and_after(source: Path) -> None:
@@ -69,7 +75,7 @@ def test_lines_have_their_numbers_before_and_after(source: Path) -> None:
 def test_a_file_that_is_added_and_one_that_is_deleted(source: Path, base: str) -> None:
     (source / "a.txt").unlink()
     (source / "b.txt").write_text("b")
-    gone, come = diffs.changes(source, base, new := keep(source))
+    gone, come = files(source, base, new := keep(source))
     assert (gone.kind, come.kind) == (Kind.DELETED, Kind.ADDED)
     assert lines(source, base, new, gone) == [(1, None, "-one\n")]
     assert lines(source, base, new, come) == [(None, 1, "+b\n"), (None, None, "\\ No newline at end of file\n")]
@@ -115,27 +121,68 @@ def test_a_submodule_shows_its_commits(source: Path, base: str, tmp_path: Path) 
     other = repository(tmp_path / "other")
     git(source, "submodule", "--quiet", "add", str(other), "sub")
     new = keep(source)
-    change = next(file for file in diffs.changes(source, base, new) if file.path == "sub")
+    change = next(file for file in files(source, base, new) if file.path == "sub")
     assert change.is_submodule
     assert diffs.sizes(source, [change]) == {}
     assert "Subproject commit" in lines(source, base, new, change)[0][2]
 
 
-@pytest.mark.parametrize("name", ["tab\there", 'quo"te', "new\nline", "-dash", ":(top)x", "ünï", " space ", "a => b"])
-def test_any_name_is_shown(source: Path, base: str, name: str) -> None:
-    (source / name).write_text("old\n")
+NAMES = {  # as they are, and as git shows them without the quotes around them
+    b"caf\xe9": r"caf\351",
+    b"tab\there": r"tab\there",
+    b"new\nline": r"new\nline",
+    b"back\\nslash": r"back\\nslash",
+    "admin\u202e\u2066txt".encode(): r"admin\342\200\256\342\201\246txt",
+    b"\x01\x7f\xff": r"\001\177\377",
+    b"half \xed\xa0\x80": r"half \355\240\200",
+    b'quo"te': 'quo"te',
+    b"-dash": "-dash",
+    b":(top)x": ":(top)x",
+    "ünï 日本 🙂".encode(): "ünï 日本 🙂",
+    b" space ": " space ",
+    b"a => b": "a => b",
+}
+
+
+def place(source: Path, name: bytes) -> Path:
+    return Path((bytes(source) + b"/" + name).decode(errors="surrogateescape"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_shown(source: Path, base: str, name: bytes) -> None:
+    place(source, name).write_text("old\n")
     old = keep(source)
-    (source / name).write_text("new\n")
+    place(source, name).write_text("new\n")
     change = only(source, old, new := keep(source))
-    assert change.path == name
+    assert change.path == change.was == NAMES[name]
     assert [text for *_, text in lines(source, old, new, change)] == ["-old\n", "+new\n"]
 
 
-def test_a_name_that_is_no_text_is_shown(source: Path, base: str) -> None:
-    path = bytes(source) + b"/caf\xe9"
-    Path(path.decode(errors="surrogateescape")).write_text("1\n")
-    change = only(source, base, new := keep(source))
-    assert lines(source, base, new, change) == [(None, 1, "+1\n")]
+def test_names_are_escaped_as_git_does(source: Path, base: str) -> None:
+    odd = [name for name in NAMES if b'"' not in name]
+    for name in odd:
+        place(source, name).write_text("1\n")
+    said = git(source, "-c", "core.quotePath=true", "diff-tree", "-r", "--name-only", base, new := keep(source))
+    names = {line.strip('"') for line in said.splitlines()}
+    assert {file.path for file in files(source, base, new) if "\\" in file.path} <= names
+
+
+def test_names_that_look_alike_stay_apart(source: Path, base: str) -> None:
+    for name in (b"caf\xe9", rb"caf\351", rb"caf\\351"):
+        place(source, name).write_text(f"{name!r}\n")
+    found = files(source, base, new := keep(source))
+    assert len({file.path for file in found}) == len({file.key for file in found}) == 3
+    assert all(len(lines(source, base, new, change)) == 1 for change in found)
+
+
+def test_a_file_may_lose_a_name_that_is_no_text(source: Path, base: str) -> None:
+    place(source, b"caf\xe9").write_text("line\n" * 50)
+    old = keep(source)
+    place(source, b"caf\xe9").rename(place(source, b"caf\xe8"))
+    change = only(source, old, new := keep(source))
+    assert (change.kind, change.was, change.path) == (Kind.RENAMED, r"caf\351", r"caf\350")
+    assert diffs.touched(source, old, [new]) == {r"caf\351": [0], r"caf\350": [0]}
+    assert lines(source, old, new, change) == []
 
 
 def test_lines_that_look_like_a_diff_are_lines(source: Path, base: str) -> None:
@@ -155,7 +202,7 @@ def test_a_diff_in_the_project_below_its_repository_shows_all(source: Path, base
     git(source, "add", "--all")
     new = commit(source)
     git(source, "config", "diff.relative", "true")
-    found = diffs.changes(source / "below", base, new)
+    found = files(source / "below", base, new)
     assert [file.path for file in found] == ["a.txt", "below/b.txt"]
     assert lines(source / "below", base, new, found[0]) == [(1, None, "-one\n"), (None, 1, "+two\n")]
 
@@ -209,9 +256,22 @@ def test_a_patch_that_is_written_can_be_applied(source: Path, base: str, tmp_pat
     assert git(source, "write-tree") == git(source, "rev-parse", f"{new}^{{tree}}")
 
 
+@pytest.mark.parametrize("setting", ["diff.noprefix", "diff.mnemonicPrefix"])
+def test_a_patch_can_be_applied_whatever_somebody_has_configured(
+    source: Path, base: str, tmp_path: Path, setting: str
+) -> None:
+    new = commit(source, a="two\n")
+    git(source, "checkout", "--quiet", base)
+    git(source, "config", setting, "true")
+    with (tmp_path / "all.patch").open("wb") as target:
+        diffs.write_patch(source, target, base, new)
+    git(source, "apply", str(tmp_path / "all.patch"))
+    assert (source / "a.txt").read_text() == "two\n"
+
+
 def test_a_patch_of_one_file_holds_no_other(source: Path, base: str, tmp_path: Path) -> None:
     new = commit(source, a="two\n", b="b\n")
-    change = diffs.changes(source, base, new)[1]
+    change = files(source, base, new)[1]
     with (tmp_path / "one.patch").open("w+b") as file:
         diffs.write_patch(source, file, base, new, change)
         file.seek(0)
@@ -228,13 +288,42 @@ def test_what_was_found_once_is_remembered(source: Path, base: str) -> None:
     assert diffs.remembered(source, base, new) == diffs.changes(source, base, new) == found
 
 
-def test_not_everything_is_remembered(source: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diffs, "REMEMBERED", 1)
-    first, second = commit(source, a="two\n"), commit(source, a="three\n")
-    diffs.changes(source, base, first)
-    diffs.changes(source, base, second)
-    assert diffs.remembered(source, base, first) is None
-    assert diffs.remembered(source, base, second) is not None
+@pytest.mark.parametrize(("files", "kept"), [(2, 1), (4, 2), (100, 3)])
+def test_so_many_files_are_remembered_those_asked_for_last(
+    source: Path, base: str, monkeypatch: pytest.MonkeyPatch, files: int, kept: int
+) -> None:
+    monkeypatch.setattr(diffs, "_memory", diffs._Memory())
+    monkeypatch.setattr(diffs, "REMEMBERED", files)
+    first, second, third = (commit(source, a=f"{text}\n") for text in ("two", "three", "four"))
+    for new in (first, second, first, third):  # the second is the oldest then
+        diffs.changes(source, base, new)
+    known = [new for new in (third, first, second) if diffs.remembered(source, base, new)]
+    assert known == [third, first, second][:kept]
+
+
+def test_a_large_difference_takes_the_place_of_many(source: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diffs, "_memory", diffs._Memory())
+    monkeypatch.setattr(diffs, "REMEMBERED", 10)
+    small = [commit(source, a=f"{n}\n") for n in range(4)]
+    for new in small:
+        diffs.changes(source, base, new)
+    large = commit(source, **{f"f{n}": "x\n" for n in range(8)})
+    diffs.changes(source, base, large)
+    assert [new for new in (*small, large) if diffs.remembered(source, base, new)] == [large]
+    assert commit(source, **{f"g{n}": "x\n" for n in range(20)}) != large
+    diffs.changes(source, large, git(source, "rev-parse", "HEAD"))  # never fits, and leaves nothing behind
+    diffs.changes(source, base, small[0])
+    assert diffs.remembered(source, base, small[0])
+
+
+def test_what_is_cut_off_is_counted(source: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diffs, "_memory", diffs._Memory())
+    monkeypatch.setattr(diffs, "MOST_FILES", 3)
+    git(source, "mv", "a.txt", "z.txt")
+    new = commit(source, **dict.fromkeys("bcdefg", "1\n2\n"))
+    found = diffs.changes(source, base, new)
+    assert [(file.path, file.added) for file in found.files] == [("b.txt", 2), ("c.txt", 2), ("d.txt", 2)]
+    assert (found.totals, found.left_out) == (diffs.Totals(files=7, added=12, removed=0), 4)
 
 
 def test_each_file_knows_which_commits_changed_it(source: Path, base: str) -> None:
@@ -247,12 +336,27 @@ def test_each_file_knows_which_commits_changed_it(source: Path, base: str) -> No
         "c.txt": [2],
         "a.txt": [2, 3],
     }
-    assert diffs.touched(source, base, [first] * (diffs.MOST_STEPS + 1)) == {}
 
 
-def test_a_commit_that_is_gone_is_told(source: Path, base: str) -> None:
-    with pytest.raises(GitFailed, match="bad object"):
-        diffs.changes(source, base, "f" * 40)
+def test_many_differences_are_one_question(source: Path, base: str, gits: Gits) -> None:  # noqa: F811
+    ends = [base, *(commit(source, a=f"{n}\n", **{f"f{n}": "x\n"}) for n in range(20))]
+    diffs.changes(source, ends[4], ends[5])
+    pairs = [*pairwise(ends), (ends[3], ends[3])]
+    gits.taken()
+    found = list(diffs.each(source, pairs))
+    assert gits.taken() == ["diff-tree"]
+    assert [difference.totals for difference in found[:-1]] == [diffs.Totals(2, 2, 1)] * 20
+    assert [change.path for change in found[7].files] == ["a.txt", "f7.txt"]
+    assert found[-1].files == []
+    assert list(diffs.each(source, pairs)) == found
+    assert gits.taken() == []
+
+
+@pytest.mark.parametrize("ends", [("f" * 40, None), (None, "f" * 40)])
+def test_a_commit_that_is_gone_is_told(source: Path, base: str, ends: tuple[str | None, str | None]) -> None:
+    old, new = (end or base for end in ends)
+    with pytest.raises(GitFailed, match="ffffffffff"):
+        diffs.changes(source, old, new)
 
 
 def test_a_git_that_hangs_is_ended(source: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
