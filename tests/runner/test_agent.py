@@ -214,6 +214,14 @@ def test_waiting_for_a_person_costs_no_time(talk: Talk, place: Path) -> None:
     assert talk.owner.result(request)["outcome"] == "passed"
 
 
+def test_what_an_agent_does_beside_its_question_costs_time(talk: Talk, place: Path) -> None:
+    agent = scripted(place, turn(scripts.together([scripts.ask("Deploy")], [scripts.run("sleep 600")])))
+    warm(talk, agent)
+    request = talk.begin(agent, 2, timeout=1.0)
+    talk.owner.until("asked")
+    assert talk.owner.result(request)["reason"] == "time_limit"
+
+
 def warm(talk: Talk, agent: Scripted, **profile: Any) -> None:
     """Have the agent's process started, by a chunk of its own."""
     script = json.loads(agent.script.read_text())

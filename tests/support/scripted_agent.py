@@ -296,6 +296,10 @@ class Turn:
         answer = getattr(reply.outcome, "option_id", "cancelled")
         return await self._play(then.get(answer, then.get("", [])))
 
+    async def do_together(self, branches: list[list[Step]]) -> str | None:
+        """Play lists of steps at the same time; the first stop reason counts."""
+        return next(filter(None, await asyncio.gather(*map(self._play, branches))), None)
+
     async def do_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

@@ -79,6 +79,11 @@ def ask(title: str, options: tuple[tuple[str, str, str], ...] = (ONCE, ALWAYS, R
     return {"do": "ask", "title": title, "options": [list(option) for option in options], "then": then, **call}
 
 
+def together(*branches: list[Step]) -> Step:
+    """Several lists of steps at the same time, as an agent calls tools."""
+    return {"do": "together", "branches": list(branches)}
+
+
 def sleep(seconds: float) -> Step:
     return {"do": "sleep", "seconds": seconds}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,13 +95,13 @@ class RequestDesk:
         self._asked += 1
         return f"{self._request}#{self._asked}"
 
-    async def ask(self, key: str, **question: Any) -> Answer:
-        """Put a question to a person and wait, off the clock; that it is over is journalled however it ends."""
+    async def ask(self, key: str, *, on_the_clock: bool = False, **question: Any) -> Answer:
+        """Put a question to a person and wait; that it is over is journalled however it ends."""
         answered = self._questions[key] = asyncio.get_running_loop().create_future()
         self.journal("asked", question=key, **question)
         gone: dict[str, Any] = {"option": "", "text": "", "by": "gone"}
         try:
-            with self.off_the_clock():
+            with nullcontext() if on_the_clock else self.off_the_clock():
                 answer: Answer = await answered
             gone = {"option": answer.option, "text": answer.text, "by": "person"}
             return answer

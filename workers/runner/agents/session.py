@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from acp.exceptions import RequestError
 
 from workers.runner.agents.calls import described, text_of, title_of
 from workers.runner.agents.permission import Policy, choose, command_of, outcome
+from workers.runner.agents.standstill import Standstill
 from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_lines, cut
 from workers.runner.messages import Answer
 
@@ -26,7 +28,9 @@ class People(Protocol):
 
     def new_question(self) -> str: ...
 
-    async def ask(self, key: str, **question: Any) -> Answer: ...
+    async def ask(self, key: str, *, on_the_clock: bool = False, **question: Any) -> Answer: ...
+
+    def off_the_clock(self) -> AbstractContextManager[None]: ...
 
 
 @dataclass
@@ -89,6 +93,7 @@ class Session:
 
     def new_turn(self) -> None:
         """Begin to listen for what one turn brings."""
+        self._standstill = Standstill(self._people.off_the_clock)
         self.words = ""
         self.used_tools = False
         self.denied: list[str] = []  # what people said when they did not permit something
@@ -114,6 +119,7 @@ class Session:
             case schema.ToolCallStart() | schema.ToolCallProgress():
                 self._hear_tool(update)
             case schema.AgentPlanUpdate():
+                self._standstill.hear()
                 entries = [entry.model_dump(include={"content", "status", "priority"}) for entry in update.entries]
                 self.transcript.add("plan", entries=entries)
             case schema.UsageUpdate():
@@ -125,6 +131,7 @@ class Session:
         text = text_of(update.content)
         if not text:
             return
+        self._standstill.hear()
         self.went_on = True
         piece = f"{kind}:{update.message_id or ''}"
         if piece != self._last_piece:
@@ -138,6 +145,7 @@ class Session:
         self.transcript.say(kind, f"{self.turns}.{self._pieces}", text)
 
     def _hear_tool(self, update: schema.ToolCallStart | schema.ToolCallProgress) -> None:
+        self._standstill.hear_of(update.tool_call_id, update.kind, update.status)
         self.used_tools = True
         self._last_piece = ""
         self.went_on |= update.tool_call_id not in self._calls
@@ -194,10 +202,11 @@ class Session:
             return outcome(chosen)
         self.transcript.add("asked", question=key, what="permission", **asked)
         told = self.transcript.redactor.value(asked)
-        asking = asyncio.ensure_future(self._people.ask(key, what="permission", **told))
+        asking = asyncio.ensure_future(self._people.ask(key, on_the_clock=True, what="permission", **told))
         self.waiting.add(asking)
         try:
-            answer = await asyncio.shield(asking)
+            with self._standstill.asking(call.tool_call_id):
+                answer = await asyncio.shield(asking)
         except asyncio.CancelledError:
             self.transcript.add("answered", question=key, option="", by="gone")
             if asking.cancelled():  # the turn was cancelled; not this task

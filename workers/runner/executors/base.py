@@ -115,8 +115,11 @@ class Desk(Protocol):
     def new_question(self) -> str:
         """A name for the next question of this request."""
 
-    async def ask(self, key: str, **question: Any) -> Answer:
-        """Put a question with that name to a person. The wall time stands still until it is answered."""
+    async def ask(self, key: str, *, on_the_clock: bool = False, **question: Any) -> Answer:
+        """Put a question with that name to a person. The wall time stands still until it is answered.
+
+        `on_the_clock`: it does not, because the asker may go on meanwhile, and holds the clock itself when it does not.
+        """
 
     def off_the_clock(self) -> AbstractContextManager[None]:
         """Within: the wall time stands still."""
