@@ -15,6 +15,7 @@ from workers.models import Attempt, Message, Question
 from workers.states import AttemptStatus
 
 PLACE_DIGITS = 15
+MOST_SHOWN = 1000  # entries in the page at once; what is far from the reader gives way
 
 
 @access.looking()
@@ -22,7 +23,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     """The tab with the conversation of one attempt: the wanted one, else the newest."""
     worker = access.get_worker(request.user, pk)
     attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
-    context = {"attempt": attempt, "words": fragments.worker_words(worker)}
+    context = {"attempt": attempt, "words": fragments.worker_words(worker), "most": MOST_SHOWN}
     return show_tab(request, worker, "conversation", "workers/conversation.html", context)
 
 
@@ -30,39 +31,46 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
 def entries(request: HttpRequest, pk: int) -> HttpResponse:
     """What there is to show of a transcript, as partials for htmx.
 
-    Without `offset` the last entries; with `offset` and `grows`, as the last reply gave them, what has come since;
-    with `before` the entries before that place. `earlier` in the reply: there are entries before this place (0: none).
-    `complete`: nothing more will come.
+    Without `offset` the last entries; with `offset`, `grows` and `far`, as the last reply gave them, what has come since,
+    and with `held` only what has become of entries that are there already; with `before` the entries before that place.
+    `earlier` in the reply: there are entries before this place (0: none). `complete`: nothing more will come.
     """
     attempt = access.get_attempt(request.user, pk)
     ended = attempt.status != AttemptStatus.RUNNING  # read before the file, so that no last line is missed
-    offset, place = _place(request, "offset"), _place(request, "before")
+    offset = _place(request, "offset")
     try:
-        part = _read(attempt, offset, place, _place(request, "grows") or 0, ended)
+        part = _read(request, attempt, offset, ended)
     except FileNotFoundError:
         part = Part()
     complete = ended and not part.more
-    if complete:
+    if complete or (ended and "held" in request.GET):
         for entry in part.entries:
             entry.is_over = True
-    reply = {"offset": part.offset, "grows": part.grows, "earlier": part.earlier, "more": part.more}
+    reply = {"offset": part.offset, "grows": part.grows, "far": part.far, "earlier": part.earlier, "more": part.more}
     reply |= {"stale": part.stale, "complete": complete, "new": sum(_is_new(one, offset) for one in part.entries)}
     reply["usage"] = usage(attempt) if attempt.tokens_in or attempt.tokens_out else ""
-    reply["html"] = _html(attempt, part.entries, offset, "beforeend" if place is None else "afterbegin")
+    reply["html"] = _html(attempt, part.entries, offset, "afterbegin" if "before" in request.GET else "beforeend")
     return JsonResponse(reply, headers={"Cache-Control": "no-store"})
 
 
 def _place(request: HttpRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
+    return _number(request.GET.get(name, ""))
+
+
+def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= PLACE_DIGITS else None
 
 
-def _read(attempt: Attempt, offset: int | None, place: int | None, grows: int, ended: bool) -> Part:
+def _read(request: HttpRequest, attempt: Attempt, offset: int | None, ended: bool) -> Part:
+    path, place = attempt.transcript_path, _place(request, "before")
     if place is not None:
-        return transcripts.before(attempt.transcript_path, place)
+        return transcripts.before(path, place)
     if offset is None:
-        return transcripts.newest(attempt.transcript_path)
-    return transcripts.onwards(attempt.transcript_path, offset, grows, ended=ended)
+        return transcripts.newest(path)
+    read = transcripts.since if "held" in request.GET else transcripts.onwards
+    listed = request.GET.get("far", "").split(",")[: transcripts.MOST_FAR]
+    far = [place for place in map(_number, listed) if place is not None]
+    return read(path, offset, _place(request, "grows") or 0, far, ended=ended)
 
 
 def _is_new(entry: Entry, offset: int | None) -> bool:

@@ -49,6 +49,11 @@ class Entry:
         return False
 
     @property
+    def needed(self) -> list[int]:
+        """Those of its lines from which it can be told again."""
+        return self.lines
+
+    @property
     def touched(self) -> int:
         """Where the line stands by which it looks as it does."""
         return max(self.lines[-1], self.settled)

@@ -26,17 +26,24 @@ class Tool(Entry):
     """A tool call, with what went in and came out, and the edits that it made."""
 
     said: dict[str, Any] = field(default_factory=dict)  # the newest of everything
+    sources: dict[str, int] = field(default_factory=dict)  # the line that said so
     ended: datetime | None = None
     template = "conversation/_tool.html"
 
     def absorb(self, said: dict[str, Any], at: datetime | None) -> None:
-        self.said.update({key: value for key, value in said.items() if value is not None})
+        news = {key: value for key, value in said.items() if value is not None}
+        self.said.update(news)
+        self.sources.update(dict.fromkeys(news, self.lines[-1]))
         if self.status in ("completed", "failed") and self.ended is None:
             self.ended = at
 
     @property
     def may_grow(self) -> bool:
         return not self.is_over and self.status not in ("completed", "failed")
+
+    @property
+    def needed(self) -> list[int]:
+        return sorted({self.begins, *self.sources.values()})
 
     @property
     def status(self) -> str:

@@ -5,7 +5,8 @@ is the newest one of its turn. What cannot be understood is left out: an agent's
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -18,9 +19,11 @@ from specs.text import clean_json
 
 WINDOW = 512 * 1024  # bytes that are looked at before the end, or before what is shown already
 BLOCK = 1024 * 1024  # bytes of news in one reply
-LOOKBACK = 2 * 1024 * 1024  # bytes before the news in which an entry that still grows is looked for
+LOOKBACK = 2 * 1024 * 1024  # bytes before the news that are read again for entries that still grow
+MOST_FAR = 400  # lines of entries that still grow and began before that
 LONGEST_LINE = 8 * 1024 * 1024  # bytes; what is longer is left out
 MOST_ENTRIES = 100  # in one reply
+TURNING = ("prompt", "message", "review", "plan", "answered")  # kinds of lines that may end something without its id
 
 
 @dataclass
@@ -29,10 +32,28 @@ class Part:
 
     entries: list[Entry] = field(default_factory=list)
     offset: int = 0  # how far the transcript has been read
-    grows: int = 0  # where the first entry begins that may still change
+    grows: int = 0  # where the first entry begins that may still change, of those within reach
+    far: list[int] = field(default_factory=list)  # where the lines stand that told of those out of reach
     earlier: int = 0  # entries that begin before this place have not been read; 0: there are none
     more: bool = False  # there is more to read at once
     stale: list[int] = field(default_factory=list)  # where entries seemed to begin that are whole in `entries` now
+
+    def goes_on(self, growing: "list[Entry]") -> "Part":
+        """The same, with what has to be known of entries that still grow when the transcript is read on."""
+        near = [entry.begins for entry in growing if entry.begins >= self.offset - LOOKBACK]
+        self.grows = min(near, default=self.offset)
+        self.far = lines_of([entry for entry in growing if entry.begins < self.offset - LOOKBACK])
+        return self
+
+
+def lines_of(entries: "list[Entry]") -> list[int]:
+    """The places of the lines from which the entries can be told again: of the newest ones, if they are too many."""
+    found: set[int] = set()
+    for entry in reversed(entries):
+        needed = {*entry.needed, entry.settled or entry.begins}
+        if len(found | needed) <= MOST_FAR:
+            found |= needed
+    return sorted(found)
 
 
 class Story:
@@ -47,6 +68,17 @@ class Story:
         take = _KINDS.get(words_of(said.get("kind")))
         if take is not None:
             take(self, place, said)
+
+    @property
+    def growing(self) -> list[Entry]:
+        """What later lines may change."""
+        return [entry for entry in self.entries if entry.may_grow]
+
+    def is_about(self) -> re.Pattern[bytes]:
+        """What the lines hold that may be about what is under way: its ids, or that its turn is over."""
+        ids = {ident for _, ident in self._known if ident}
+        words = [*TURNING, *ids, *(json.dumps(ident)[1:-1] for ident in ids)]
+        return re.compile(b"|".join(re.escape(f'"{word}"'.encode(errors="replace")) for word in words))
 
     def _speech(self, place: int, said: dict[str, Any]) -> None:
         self._tell(Thought if said["kind"] == "thought" else Speech, place, said)
@@ -104,8 +136,8 @@ class Story:
         if (known := self._known.get(ident)) is None:
             known = self._known[ident] = self._add(kind, place, said)
         else:
-            known.absorb(said, _moment(said))
             known.lines.append(place)
+            known.absorb(said, _moment(said))
         return known
 
     def _add(self, kind: type[Entry], place: int, said: dict[str, Any]) -> Entry:
@@ -148,41 +180,71 @@ def newest(path: Path) -> Part:
     with path.open("rb") as file:
         end = file.seek(0, 2)
         lines = _Lines(file, _window_start(file, end), end)
-        story = _told(lines)
-    part = Part(offset=lines.end)
-    return _last_of(part, story.entries, lines.start)
+        story = _told(Story(), lines)
+    return _last_of(story.entries, lines.start, lines.end).goes_on(story.growing)
 
 
-def onwards(path: Path, offset: int, grows: int, *, ended: bool = False) -> Part:
-    """What has come since `offset`; `grows` as the reply before gave it. Raises FileNotFoundError.
+def onwards(path: Path, offset: int, grows: int, far: Sequence[int] = (), *, ended: bool = False) -> Part:
+    """What has come since `offset`; `grows` and `far` as the reply before gave them. Raises FileNotFoundError.
 
     `ended`: nothing more will come, so what was still under way is over now.
     """
     with path.open("rb") as file:
         end = file.seek(0, 2)
-        if offset >= end and not (ended and grows < end):
-            return Part(offset=end, grows=min(grows, end))
-        near = offset - LOOKBACK <= grows <= offset
-        lines = _Lines(file, grows if near else _line_start(file, offset - LOOKBACK), offset + BLOCK)
-        story = _told(lines, offset)
+        if offset >= end and not (ended and (grows < end or far)):
+            return Part(offset=end, grows=min(grows, end), far=[*far])
+        lines = _Lines(file, _reach(file, offset, grows), offset + BLOCK)
+        story = _told(_recalled(file, far, lines.start), lines, offset)
         part = Part(offset=max(lines.end, offset), more=lines.has_more)
     part.entries = [one for one in story.entries if one.touched >= offset or (ended and one.may_grow)]
-    part.grows = _grows(story.entries, part.offset)
-    return part
+    return part.goes_on(story.growing)
+
+
+def since(path: Path, offset: int, grows: int, far: Sequence[int] = (), *, ended: bool = False) -> Part:
+    """What has become of what was under way at `offset`, and nothing that began later. Raises FileNotFoundError."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        lines = _Lines(file, _reach(file, offset, grows), offset)
+        story = _told(_recalled(file, far, lines.start), lines)
+        under_way = story.growing
+        _see_through(file, lines.end, story, under_way)
+    changed = [one for one in under_way if one.touched >= offset or ended]
+    return Part(changed, offset, grows, [*far], more=end > offset)
 
 
 def before(path: Path, place: int) -> Part:
-    """The entries that begin before `place`, from which on the page has them. Raises FileNotFoundError."""
+    """The entries that begin before `place`, from which on the page has them. Raises FileNotFoundError.
+
+    `offset`, `grows` and `far` are for reading on from `place`; `far` names all lines of what was under way there.
+    """
     with path.open("rb") as file:
         lines = _Lines(file, _window_start(file, place), place + WINDOW)
-        story = _told(lines)
-    part = _last_of(Part(), [entry for entry in story.entries if entry.begins < place], lines.start)
+        story = _told(Story(), lines)
+        part = _last_of([entry for entry in story.entries if entry.begins < place], lines.start, place)
+        _see_through(file, lines.end, story, part.entries)
     part.stale = [again for entry in part.entries if (again := entry.first_line_from(place)) is not None]
+    under_way = [entry for entry in part.entries if entry.touched >= place or entry.may_grow]
+    part.goes_on(under_way).far = lines_of([entry for entry in under_way if not isinstance(entry, Speech)])
     return part
 
 
-def _told(lines: "_Lines", offset: int | None = None) -> Story:
-    story, new = Story(), 0
+def _reach(file: BinaryIO, offset: int, grows: int) -> int:
+    """Where to begin to read, so that what `offset` has to go on with is known."""
+    return grows if offset - LOOKBACK <= grows <= offset else _line_start(file, offset - LOOKBACK)
+
+
+def _recalled(file: BinaryIO, far: Sequence[int], start: int) -> Story:
+    """What the lines at these places before `start` have told."""
+    story = Story()
+    for place in sorted({place for place in far if place < start})[-MOST_FAR:]:
+        file.seek(place)
+        if (said := _parse(file.readline(LONGEST_LINE))) is not None:
+            story.take(place, said)
+    return story
+
+
+def _told(story: Story, lines: "_Lines", offset: int | None = None) -> Story:
+    new = 0
     for place, said in lines:
         count = len(story.entries)
         story.take(place, said)
@@ -192,25 +254,33 @@ def _told(lines: "_Lines", offset: int | None = None) -> Story:
     return story
 
 
-def _last_of(part: Part, entries: list[Entry], start: int) -> Part:
+def _see_through(file: BinaryIO, start: int, story: Story, entries: list[Entry]) -> None:
+    """Read on to the end of those that are under way, tool calls mostly, passing over what has to do with others."""
+    lines = _Lines(file, start, file.seek(0, 2), story.is_about())
+    told = iter(lines)
+    while any(entry.may_grow and not isinstance(entry, Speech) for entry in entries):
+        place, said = next(told, (0, None))
+        if said is None:
+            return
+        story.take(place, said)
+
+
+def _last_of(entries: list[Entry], start: int, end: int) -> Part:
     """The part with as many of the last entries as fit."""
-    part.entries = entries[-MOST_ENTRIES:]
+    part = Part(entries[-MOST_ENTRIES:], offset=end)
     part.earlier = part.entries[0].begins if len(entries) > MOST_ENTRIES else start
-    part.grows = _grows(part.entries, part.offset)
     return part
-
-
-def _grows(entries: list[Entry], end: int) -> int:
-    return min((entry.begins for entry in entries if entry.may_grow), default=end)
 
 
 class _Lines:
     """The whole lines that begin between two places of a file."""
 
-    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+    def __init__(self, file: BinaryIO, start: int, stop: int, about: re.Pattern[bytes] | None = None) -> None:
+        """With `about`, only those in which it is found."""
         self.start = self.end = start  # `end`: of the last line that was read
         self._stop = stop
         self._file = file
+        self._about = about
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         self._file.seek(self.start)
@@ -221,6 +291,8 @@ class _Lines:
             self.end += len(line)
             if not is_whole:
                 line = self._leave_out(len(line))
+            if self._about is not None and self._about.search(line) is None:
+                continue
             if (said := _parse(line)) is not None:
                 yield place, said
 

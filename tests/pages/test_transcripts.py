@@ -244,13 +244,14 @@ class Page:
     def __init__(self) -> None:
         self.shown: dict[int, str] = {}
         self.offset = self.grows = 0
+        self.far: list[int] = []
 
     def read(self, path: Path, *, ended: bool = False) -> bool:
-        part = transcripts.onwards(path, self.offset, self.grows, ended=ended)
+        part = transcripts.onwards(path, self.offset, self.grows, self.far, ended=ended)
         for entry in part.entries:
             assert entry.begins >= self.offset or entry.begins in self.shown, "news of what the page does not have"
             self.shown[entry.begins] = drawn(entry)
-        self.offset, self.grows = part.offset, part.grows
+        self.offset, self.grows, self.far = part.offset, part.grows, part.far
         return part.more
 
 
@@ -261,8 +262,10 @@ def drawn(entry: Entry) -> str:
     return f"{type(entry).__name__} {facts} {waits}"
 
 
+@pytest.mark.parametrize("lookback", [transcripts.LOOKBACK, 200])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_page_that_reads_on_shows_in_the_end_what_a_new_page_shows(path, monkeypatch, seed):
+def test_a_page_that_reads_on_shows_in_the_end_what_a_new_page_shows(path, monkeypatch, seed, lookback):
+    monkeypatch.setattr(transcripts, "LOOKBACK", lookback)
     lines, page, chosen = story(150, seed), Page(), random.Random(seed)
     content = b"".join(lines)
     while content:
@@ -346,3 +349,85 @@ def test_places_that_never_were_do_no_harm(path, offset, grows):
     write(path, line("text", id="1", text="a"), line("note", text="b"))
     transcripts.onwards(path, offset, grows)
     transcripts.before(path, offset)
+
+
+# What began long before it ended.
+
+
+BEGUN = line("tool", id="slow", title="Build", status="in_progress", input={"command": "make"})
+ENDED = line("tool", id="slow", status="completed", output="all built")
+
+
+def megabytes(count: int) -> list[bytes]:
+    """That much of other things in between."""
+    return [line("tool", id=f"x{n}", title="Read", status="completed", output="x" * 100_000) for n in range(count * 10)]
+
+
+def test_a_call_that_began_megabytes_earlier_ends_on_a_page_that_has_read_on(path):
+    page = Page()
+    for content in ([BEGUN], megabytes(3), [line("tool", id="slow", output="half built")], megabytes(3), [ENDED]):
+        write(path, *content)
+        while page.read(path):
+            pass
+    assert "'completed'" in page.shown[0]
+    assert "all built" in page.shown[0]
+    assert len(page.shown) == 61
+    assert page.far == []
+
+
+def test_a_call_that_began_megabytes_earlier_is_over_when_its_attempt_is(path):
+    page = Page()
+    for content in ([BEGUN], megabytes(3)):
+        write(path, *content)
+        while page.read(path):
+            pass
+    part = transcripts.onwards(path, page.offset, page.grows, page.far, ended=True)
+    assert [entry.title for entry in part.entries] == ["Build"]
+
+
+def test_a_page_that_reads_back_to_a_call_knows_of_its_end_and_shows_no_half_of_it(path):
+    write(path, BEGUN, *megabytes(3), ENDED)
+    part = transcripts.newest(path)
+    half = part.entries[-1]
+    stale: list[int] = []
+    while part.earlier:
+        part = transcripts.before(path, part.earlier)
+        stale += part.stale
+    assert (part.entries[0].title, part.entries[0].look.word) == ("Build", "done")
+    assert stale == [half.begins]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_from_every_place_to_which_a_page_was_read_back_it_reads_on_the_same(path, monkeypatch, seed):
+    monkeypatch.setattr(transcripts, "MOST_ENTRIES", 1000)
+    write(path, *story(150, seed))
+    whole = {entry.begins: drawn(entry) for entry in transcripts.onwards(path, 0, 0).entries}
+    monkeypatch.setattr(transcripts, "WINDOW", 1500)
+    monkeypatch.setattr(transcripts, "LOOKBACK", 400)
+    part, marks = transcripts.newest(path), list[transcripts.Part]()
+    while part.earlier:
+        part = transcripts.before(path, part.earlier)
+        for mark in marks:  # as the page does
+            mark.far += part.far
+            mark.grows = part.grows if mark.grows in part.stale else mark.grows
+        marks.append(part)
+    for mark in marks:
+        page = Page()
+        page.shown = {begins: text for begins, text in whole.items() if begins < mark.offset}
+        page.offset, page.grows, page.far = mark.offset, mark.grows, mark.far
+        while page.read(path):
+            pass
+        assert page.shown == whole
+    assert len(marks) > 5
+
+
+@pytest.mark.parametrize("words", [ENDED, line("prompt", text="go on")])
+def test_what_is_under_way_in_a_part_that_stands_still_comes_to_its_end_there_too(path, words):
+    write(path, BEGUN, line("note", text="here it stands still"))
+    part = transcripts.newest(path)
+    write(path, line("tool", id="other", title="Later"), *megabytes(1))
+    assert transcripts.since(path, part.offset, part.grows, part.far).entries == []
+    write(path, words)
+    now = transcripts.since(path, part.offset, part.grows, part.far)
+    assert [(entry.title, entry.look.word == "running") for entry in now.entries] == [("Build", False)]
+    assert (now.offset, now.grows, now.more) == (part.offset, part.grows, True)
