@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_htmx",
+    "ninja",  # the scripts of its page of documentation
     "tailwind",
     "specs",
     "workers",
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
     "dashboard.theme",
 ]
 MIDDLEWARE = [
+    "dashboard.api.problems.Problems",
     "django.middleware.security.SecurityMiddleware",
     "dashboard.security.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",

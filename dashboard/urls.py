@@ -13,6 +13,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("api/", include("dashboard.api.urls")),
     path("", include("dashboard.live.urls")),
     path("", include("dashboard.pages.urls")),
 ]
