@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from specs import executors, limits, profiles
 from specs.directories import checked_directory
+from specs.durations import refuse
 from specs.errors import SpecInvalid
 from specs.importers import native, writer
 from specs.importers.messages import did_you_mean, errors_of
-from specs.importers.types import Name, refuse
+from specs.importers.types import Name
 from specs.inputs import Environment, OptionalCommand, number_or_none, stripped
 from specs.models import Project, Spec
 from specs.storing import ImportResult, document_of, store

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from specs import limits
-from specs.importers.types import Text, parse_duration, refuse
+from specs.durations import parse_duration, refuse
+from specs.importers.types import Text
 
 _RESERVED = "SPECYARD_"
 

@@ -10,10 +10,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from specs import limits
 from specs.agents import AgentProfile
+from specs.durations import refuse
 from specs.errors import ProfileInUse, SpecInvalid
 from specs.executors import AGENT
 from specs.importers.messages import errors_of
-from specs.importers.types import InsidePath, Item, Name, Text, Title, refuse
+from specs.importers.types import InsidePath, Item, Name, Text, Title
 from specs.inputs import Environment, fit_for_a_process, lines, number_or_none, seconds, stripped, unix_lines
 from specs.models import Chunk, Project
 from specs.signals import profile_in_use

@@ -1,39 +1,16 @@
 """The types of a spec's fields: bounds, shapes and durations, shared by all formats that have such fields."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from specs import limits
+from specs.durations import format_duration as format_duration
+from specs.durations import parse_duration, refuse
 from specs.text import NAME_HINT, NAME_PATTERN, is_name, is_storable
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def refuse(message: str) -> PydanticCustomError:
-    """An error whose message is meant for people as it is."""
-    # Through the context, because pydantic would take braces in the message itself as placeholders.
-    return PydanticCustomError("refused", "{reason}", {"reason": message})
-
-
-def parse_duration(value: Any) -> Any:
-    """Seconds of "30m", "10s", "1h30m" or a number of seconds; other types pass through to be refused."""
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value.strip())
-    if not found or not any(found.groups()):
-        raise refuse('must be a duration such as "30m", "10s" or "1h30m", or a number of seconds')
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def format_duration(seconds: int) -> str:
-    """The shortest text that `parse_duration` reads back as `seconds`."""
-    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
 def _within_a_day(seconds: int) -> int:

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
+from specs.durations import format_duration
 from specs.importers.document import ChunkDocument, SpecDocument, canonical
 from specs.importers.safe_yaml import plain_value
-from specs.importers.types import format_duration
 
 SHAREABLE = ("executor", "params", "review", "timeout")
 

@@ -1,9 +1,9 @@
 import random
 from dataclasses import replace
 
+from specs.durations import format_duration, parse_duration
 from specs.importers import native
 from specs.importers.document import ChunkDocument, SpecDocument
-from specs.importers.types import format_duration, parse_duration
 from specs.importers.writer import write
 from tests.specs.conftest import TWO_CHUNKS
 
