@@ -13,7 +13,20 @@ import pytest
 
 from tests.agents.crew import Crew, agent_of, question, runner_of, writes
 from tests.support.driving import Background, attempts, leftovers, now
-from tests.support.openai_server import Model, Part, answer, call, drop, endless, hold, refuse, say, serving, usage
+from tests.support.openai_server import (
+    Answer,
+    Model,
+    Part,
+    answer,
+    call,
+    drop,
+    endless,
+    hold,
+    refuse,
+    say,
+    serving,
+    usage,
+)
 from tests.support.opencode import Opencode
 from tests.support.repository import git
 from tests.support.wait import until
@@ -166,6 +179,46 @@ def test_a_rate_limit_is_shown_until_it_is_over(crew: Crew, background: Backgrou
     assert "Too many fruits" in shown
     worker = completed(worker, done)
     assert attempts(worker) == [(1, 1, "passed", "")]
+
+
+def delegated(*commands: str) -> list[Answer]:
+    """A turn in which a subagent runs these commands, one after the other."""
+    task = call("task", description="Count", prompt="Count the fruits", subagent_type="general")
+    steps = [call("bash", command=command, description="Count") for command in commands]
+    below = [answer(step, usage(10, 2), to="^Count") for step in steps]
+    return [answer(task, usage(100, 20)), *below, answer(say("Seven."), usage(10, 2), to="^Count")]
+
+
+def test_a_subagent_at_work_is_no_silence_and_what_it_uses_counts(crew: Crew, background: Background) -> None:
+    crew.profile(silence_seconds=4)
+    crew.model.add(*delegated(*["sleep 2"] * 3), answer(call("write", filePath="b.txt", content="b\n"), usage(100, 20)))
+    crew.model.add(answer(say("Done."), usage(100, 20)))
+    worker = crew.worker()
+    worker = completed(worker, background(worker))
+    assert attempts(worker) == [(1, 1, "passed", "")]
+    assert (worker.tokens_in, worker.tokens_out) == (340, 68)
+
+
+def test_a_subagent_that_hangs_is_silence(crew: Crew, background: Background) -> None:
+    crew.profile(silence_seconds=4)
+    crew.model.add(*delegated("sleep 600"))
+    worker = crew.worker(max_attempts=1)
+    done = background(worker)
+    assert "Nothing came from the agent" in question(worker).text
+    assert attempts(worker) == [(1, 1, "failed", "agent_silent")]
+    now(worker).request_stop("mira")
+    done.result(60)
+
+
+def test_a_rate_limit_of_a_subagent_is_shown_too(crew: Crew, background: Background) -> None:
+    first, *rest = delegated("true")
+    crew.model.add(first, answer(refuse(429, "Too many fruits", retry_after="6"), to="^Count"), *rest)
+    crew.model.add(*writes("b.txt", "b\n"))
+    worker = crew.worker()
+    done = background(worker)
+    shown = until(lambda: now(worker).waits_for, 60, "it says what it waits for")
+    assert "Too many fruits" in shown
+    assert attempts(completed(worker, done)) == [(1, 1, "passed", "")]
 
 
 @pytest.mark.parametrize(

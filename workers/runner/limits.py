@@ -1,4 +1,4 @@
-"""Limits of a request. So far: wall time, which stands still while the run is paused or waits for somebody and nothing else."""
+"""Limits of a request. So far: wall time, which stands still while the run is paused or only waits for somebody."""
 
 import asyncio
 from collections.abc import Callable

@@ -18,6 +18,7 @@ from workers.runner.agents.opencode import Opencode, Retry
 from workers.runner.agents.patience import Patience
 from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Listener, Session
+from workers.runner.agents.watch import Watch
 from workers.runner.agents.wire import Wire
 from workers.runner.executors.base import Desk, Process, Reason
 from workers.runner.exits import describe
@@ -189,8 +190,8 @@ class Agent:
         session.new_turn()
         session.turns += 1
         session.is_in_turn = True
-        retrying = Retrying(self, session, on_retry)
-        patience = Patience(self.profile.silence, lambda: self._may_speak(session), retrying.look)
+        watch = Watch(self.opencode, session.id, on_retry)
+        patience = Patience(self.profile.silence, lambda: self._may_speak(session), watch.look)
         session.heard = lambda: self._heard(patience, on_retry)
         prompt = self._connection.prompt(session_id=session.id, prompt=[acp.text_block(text)])
         try:
@@ -287,21 +288,6 @@ class Agent:
     @property
     def process(self) -> Process | None:
         return self._process
-
-
-class Retrying:
-    """Looks, while an agent is silent, whether it waits for its provider."""
-
-    def __init__(self, agent: Agent, session: Session, on_retry: Callable[[Retry | None], bool]) -> None:
-        self._agent = agent
-        self._session = session
-        self._on_retry = on_retry
-
-    async def look(self) -> bool:
-        """Whether the silence counts. Raises Fault."""
-        if self._agent.opencode is None:
-            return True
-        return self._on_retry(await self._agent.opencode.retry(self._session.id))
 
 
 def _for_owner(path: str, flags: int) -> int:
