@@ -25,7 +25,7 @@ MOST_FILES = 5000  # of one difference that are listed
 MOST_BYTES = 500_000  # of one file's changes that are shown
 MOST_LINES = 2000
 KEY_LENGTH = 16
-REMEMBERED = 10_000  # files of all differences together, about 10 MB
+REMEMBERED = 10_000  # files of all differences together, about 7 MB
 BLOCK = 1 << 16  # bytes of git's answer that are read at once
 # The plumbing command, which follows nobody's configuration; the options ward off what it follows nevertheless.
 PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short")

@@ -1,9 +1,10 @@
 """The tabs of a worker's page, and its changes while it works, in a real browser."""
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.live.conftest import in_database
 from tests.pages.test_behaviour import Visit, chromium, valkey, visit, web  # noqa: F401
@@ -112,6 +113,81 @@ async def test_files_are_filtered_while_one_types(visit: Visit, source: Path) ->
     await page.wait_for_url("**/changes?layout=split&q=b.t")
 
 
+NAMES = ".diff-file > summary .name"
+
+
+async def test_what_was_typed_stays_when_a_chunk_passes(visit: Visit, source: Path) -> None:  # noqa: F811
+    worker = await in_database(at_work, source)
+    await in_database(passes, worker, 1, commit(source, a="two\n", b="b\n"))
+    page = await visit(f"/workers/{worker.pk}/changes?layout=split&file=a.txt")
+    field = page.get_by_role("searchbox", name="Filter files")
+    await field.press_sequentially("b.t")
+    await expect(page.locator(NAMES)).to_have_text(["b.txt"])
+    await in_database(passes, worker, 2, commit(source, a="three\n", ab="new\n"))
+    await expect(page.locator(NAMES)).to_have_text(["ab.txt", "b.txt"])
+    await expect(field).to_have_value("b.t")
+    await expect(field).to_be_focused()
+    await expect(tab(page, "Changes")).to_have_text("Changes +3 -1")
+
+
+async def test_what_is_just_being_typed_stays_when_a_chunk_passes(visit: Visit, source: Path) -> None:  # noqa: F811
+    worker = await in_database(at_work, source)
+    await in_database(passes, worker, 1, commit(source, a="two\n", b="b\n"))
+    page = await visit(f"/workers/{worker.pk}/changes")
+    field = page.get_by_role("searchbox", name="Filter files")
+    await field.evaluate("field => { field.value = 'b.t'; }")  # typed, and not sent yet
+    await in_database(passes, worker, 2, commit(source, a="three\n", ab="new\n"))
+    await expect(page.locator(NAMES)).to_have_text(["ab.txt", "b.txt"])
+    await expect(field).to_have_value("b.t")
+
+
+async def test_an_older_list_never_takes_the_place_of_what_was_typed(visit: Visit, source: Path) -> None:  # noqa: F811
+    worker = await in_database(at_work, source)
+    await in_database(passes, worker, 1, commit(source, a="two\n", b="b\n"))
+    page = await visit(f"/workers/{worker.pk}/changes")
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if re.search(r"\bq=[^&]", route.request.url):
+            await route.continue_()
+        else:
+            held.append(route)
+
+    await page.route(re.compile(rf"/workers/{worker.pk}/changes\?"), hold)
+    async with page.expect_request(re.compile(r"/changes\?")):
+        await in_database(passes, worker, 2, commit(source, a="three\n", ab="new\n"))
+    async with page.expect_event("requestfailed") as ended:
+        await page.get_by_role("searchbox", name="Filter files").press_sequentially("b.t")
+    assert [route.request for route in held] == [await ended.value]
+    await expect(page.locator(NAMES)).to_have_text(["ab.txt", "b.txt"])
+
+
+async def test_a_chunk_brings_its_files_when_it_is_opened(visit: Visit, source: Path) -> None:  # noqa: F811
+    worker = await in_database(at_work, source)
+    await in_database(passes, worker, 1, commit(source, a="two\n", b="b\n", long="line\n" * 500))
+    page = await visit(f"/workers/{worker.pk}/changes?by=chunk")
+    folds = page.locator("details[id^='changes-']")
+    await expect(folds).to_have_count(1)
+    await expect(page.locator(NAMES)).to_have_count(0)
+    await folds.nth(0).locator("summary").first.click()
+    await expect(page.locator(NAMES)).to_have_text(["a.txt", "b.txt", "long.txt"])
+    await page.locator(".diff-file summary", has_text="long.txt").click()
+    await expect(page.locator("tr.diff-added")).to_have_count(502)
+    kept = await page.locator("tr.diff-added").first.element_handle()
+    await in_database(passes, worker, 2, commit(source, b="more\n"))
+    await expect(folds).to_have_count(2)
+    await expect(page.locator("tr.diff-added")).to_have_count(502)  # what is open stays as it is
+    assert kept is not None
+    assert await kept.evaluate("one => one.isConnected")
+    await folds.nth(1).locator("summary").first.press("Enter")
+    await expect(page.locator(NAMES)).to_have_text(["a.txt", "b.txt", "long.txt", "b.txt"])
+    await page.get_by_role("searchbox", name="Filter files").press_sequentially("b.t")
+    await expect(page.locator(NAMES)).to_have_text(["b.txt", "b.txt"])
+    await page.get_by_role("searchbox", name="Filter files").fill("long")
+    await expect(folds).to_have_count(1)
+    await expect(page.locator(NAMES)).to_have_text(["long.txt"])
+
+
 async def test_a_page_without_scripts_has_every_tab_and_every_line(visit: Visit, source: Path, web) -> None:  # noqa: F811
     worker = await in_database(at_work, source)
     await in_database(passes, worker, 1, commit(source, a="two\n", long="line\n" * 500))
@@ -126,4 +202,8 @@ async def test_a_page_without_scripts_has_every_tab_and_every_line(visit: Visit,
     await page.locator(".diff-file summary", has_text="long.txt").click()
     await page.get_by_role("link", name="Show its lines").click()
     await expect(page.locator("tr.diff-added")).to_have_count(500)
+    await page.get_by_role("link", name="Per chunk").click()
+    await page.locator(".diff-file summary").click()
+    await page.get_by_role("link", name="Show its files").click()
+    await expect(page.locator(NAMES)).to_have_text(["a.txt", "long.txt"])
     await context.close()
