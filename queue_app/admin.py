@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.models import WorkerQueue, Yard
 from specs.models import Spec
 from workers.errors import WorkerError
@@ -88,9 +88,9 @@ class EntryAdmin(EntryAdminBase):
         if "not_before" in form.changed_data:
             dispatch.set_not_before(obj.pk, obj.not_before, by)
         if "priority" in form.changed_data:
-            dispatch.set_priority(obj.pk, obj.priority, by)
+            ordering.set_priority(obj.pk, obj.priority, by)
         if before is not None:
-            dispatch.move(obj.pk, by, before=before.pk)
+            ordering.move(obj.pk, by, before=before.pk)
 
     def response_add(
         self, request: HttpRequest, obj: WorkerQueue, post_url_continue: str | None = None
@@ -108,12 +108,12 @@ class EntryAdmin(EntryAdminBase):
     @admin.action(description="Move to the top", permissions=["change"])
     def move_to_top(self, request: HttpRequest, queryset: QuerySet[WorkerQueue]) -> None:
         for entry in reversed(list(queryset)):
-            self._try(request, entry, dispatch.move_to_top)
+            self._try(request, entry, ordering.move_to_top)
 
     @admin.action(description="Move to the bottom", permissions=["change"])
     def move_to_bottom(self, request: HttpRequest, queryset: QuerySet[WorkerQueue]) -> None:
         for entry in queryset:
-            self._try(request, entry, dispatch.move_to_bottom)
+            self._try(request, entry, ordering.move_to_bottom)
 
     def _try(self, request: HttpRequest, entry: WorkerQueue, verb: Any) -> None:
         try:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,14 +14,13 @@ from dashboard.pages.choices import Filter, choices
 from dashboard.pages.page import done, explains_refusals, number, refused
 from dashboard.pages.rows import Removed
 from dashboard.pages.words import count, priority_word
-from queue_app import dispatch
-from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace, BadValue, NothingToDo
+from queue_app import dispatch, ordering
+from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadValue, NothingToDo
 from queue_app.models import RANK_LENGTH, WorkerQueue, Yard
 from specs.models import Spec
 from specs.text import clean
 
 MOST_AT_ONCE = 200
-PLACES = ("up", "down", "top", "bottom")
 
 
 @access.looking("GET", "HEAD", "POST")
@@ -42,7 +40,7 @@ def add(request: HttpRequest) -> HttpResponse:
     specs = _chosen(request)
     priority, top = number(request, "priority"), request.POST.get("place") == "top"
     not_before, by = _moment(request.POST.get("not_before", "")), request.user.get_username()
-    dispatch.check_priority(priority or 0)
+    ordering.check_priority(priority or 0)
     refusals: list[str] = []
     for spec in reversed(specs) if top else specs:
         try:
@@ -110,21 +108,8 @@ def restore(request: HttpRequest) -> HttpResponse:
         continues=spec.workers.filter(pk=continues).first() if continues else None,
     )
     if isinstance(result, WorkerQueue) and rank:
-        _put_back(result, rank, by)
+        ordering.put_back(result, rank, by)
     return done(request, *_regions(), fragments.active(), fragments.controls())
-
-
-def _put_back(entry: WorkerQueue, rank: str, by: str) -> None:
-    """Before the first of its priority that sorts behind the rank; without such a one it is in its place already."""
-    behind = WorkerQueue.objects.filter(priority=entry.priority, rank__gt=rank).exclude(pk=entry.pk).order_by("rank")
-    while (below := behind.first()) is not None:
-        try:
-            dispatch.move(entry.pk, by, before=below.pk)
-        except BadPlace:  # that one has just started
-            continue
-        except WorkerQueue.DoesNotExist:  # the entry itself has
-            pass
-        return
 
 
 @access.acting()
@@ -134,35 +119,12 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
     found, by = access.get_entry(request.user, pk), request.user.get_username()
     after, before, place = number(request, "after"), number(request, "before"), request.POST.get("place", "")
     if after is not None or before is not None:
-        moved = dispatch.move(pk, by, after=after, before=before)
-    elif place in PLACES:
-        moved = _place(found, place, by)
+        moved = ordering.move(pk, by, after=after, before=before)
     else:
-        raise BadValue(f"place: must be one of {', '.join(PLACES)}.")
+        moved = ordering.move_to(pk, place, by)
     changed = moved.priority != found.priority
     said = f"{found.spec.title} now has priority {priority_word(moved.priority)} ({moved.priority})" if changed else ""
     return done(request, fragments.queue_panel(), said=said)
-
-
-def _place(found: WorkerQueue, place: str, by: str) -> WorkerQueue:
-    """To an end of the queue, or past one neighbour; at the end already: nothing to do."""
-    if place == "top":
-        return dispatch.move_to_top(found.pk, by)
-    if place == "bottom":
-        return dispatch.move_to_bottom(found.pk, by)
-    neighbour = _neighbour(found, place)
-    if neighbour is None:
-        return found
-    return dispatch.move(found.pk, by, **{"before" if place == "up" else "after": neighbour.pk})
-
-
-def _neighbour(found: WorkerQueue, place: str) -> WorkerQueue | None:
-    """The entry right above (`up`) or right below (`down`)."""
-    if place == "up":
-        above = Q(priority=found.priority, rank__lt=found.rank) | Q(priority__gt=found.priority)
-        return WorkerQueue.objects.filter(above).order_by("priority", "-rank").first()
-    below = Q(priority=found.priority, rank__gt=found.rank) | Q(priority__lt=found.priority)
-    return WorkerQueue.objects.filter(below).order_by("-priority", "rank").first()
 
 
 @access.acting()
@@ -172,7 +134,7 @@ def priority(request: HttpRequest, pk: int) -> HttpResponse:
     found, value = access.get_entry(request.user, pk), number(request, "priority")
     if value is None:
         raise BadValue("priority: is required, for example 10.")
-    dispatch.set_priority(found.pk, value, request.user.get_username())
+    ordering.set_priority(found.pk, value, request.user.get_username())
     return done(request, fragments.queue_panel())
 
 

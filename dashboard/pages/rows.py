@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from dashboard.pages import words
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.models import WorkerQueue, Yard
 from queue_app.waiting import Cause, Situation, Wait, why
 from specs.models import Spec
@@ -37,7 +37,7 @@ class Placed:
     @property
     def order(self) -> str:
         """Sorts as the queue does: by priority, higher first, then by rank."""
-        return f"{dispatch.PRIORITY_HIGHEST - self.entry.priority:03d}{self.entry.rank}"
+        return f"{ordering.PRIORITY_HIGHEST - self.entry.priority:03d}{self.entry.rank}"
 
 
 @dataclass(frozen=True)

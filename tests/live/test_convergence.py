@@ -11,7 +11,7 @@ from dashboard.live import sockets
 from dashboard.live.board import whole
 from dashboard.live.drawing import draw
 from dashboard.live.topics import parse
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.models import WorkerQueue
 from specs.errors import SpecsError
 from specs.models import Spec
@@ -43,7 +43,7 @@ def act(chance: random.Random) -> None:
         with contextlib.suppress(WorkerError):  # it runs or waits already
             dispatch.enqueue(chance.choice(Spec.objects.all()), by="mira")
     elif choice == 1:
-        dispatch.move_to_top(chance.choice(entries), "mira")
+        ordering.move_to_top(chance.choice(entries), "mira")
     elif choice == 2:
         dispatch.remove(chance.choice(entries), "mira")
     elif choice == 3:

@@ -10,7 +10,7 @@ import pytest
 from django.http import HttpResponse
 from django.utils import timezone
 
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.models import WorkerQueue, Yard
 from tests.support import make
 from workers.models import Worker
@@ -136,7 +136,7 @@ def test_at_an_end_of_the_queue_there_is_nothing_to_move(act, waiting, number, p
 
 
 def test_a_row_that_takes_another_priority_says_so(act, waiting):
-    dispatch.set_priority(waiting[0].pk, 50, "mira")
+    ordering.set_priority(waiting[0].pk, 50, "mira")
     reply = act("post", f"/queue/{waiting[2].pk}/move", {"before": waiting[0].pk}).content.decode()
     assert order() == "cab"
     assert "c now has priority Urgent (50)" in reply
@@ -187,7 +187,7 @@ def test_a_removed_entry_is_a_strip_in_its_own_place(act, waiting):
 @pytest.mark.parametrize("priority", [-10, 0, 10])
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_removed_entry_can_be_put_back_where_it_was(act, waiting, number, priority):
-    dispatch.set_priority(waiting[1].pk, priority, "mira")
+    ordering.set_priority(waiting[1].pk, priority, "mira")
     before = order()
     reply = act("delete", f"/queue/{waiting[number].pk}")
     assert act("post", "/queue/restore", undo_of(waiting[number], reply)).status_code == 200
@@ -201,7 +201,7 @@ def test_it_is_put_back_in_its_place_though_its_neighbours_have_gone_and_others_
     dispatch.remove(d.pk, "mira")
     dispatch.remove(b.pk, "mira")
     dispatch.enqueue(make.spec(title="x"), by="mira", top=True)
-    dispatch.move(a.pk, "mira", after=e.pk)
+    ordering.move(a.pk, "mira", after=e.pk)
     act("post", "/queue/restore", undo_of(c, reply))
     assert order() == "xcea"
 

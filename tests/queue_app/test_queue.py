@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace, BadValue, NothingToDo
 from queue_app.models import WorkerQueue, Yard
 from queue_app.waiting import Cause, Situation, why
@@ -84,7 +84,7 @@ def test_higher_priority_starts_first_then_the_longer_wait(shut: None) -> None:
 def test_moving_writes_one_row(shut: None) -> None:
     entries = wait(5)
     before = dict(WorkerQueue.objects.values_list("pk", "rank"))
-    dispatch.move(entries[4].pk, "mira", before=entries[1].pk)
+    ordering.move(entries[4].pk, "mira", before=entries[1].pk)
     assert order() == [entries[i].pk for i in (0, 4, 1, 2, 3)]
     after = dict(WorkerQueue.objects.values_list("pk", "rank"))
     assert [pk for pk in before if before[pk] != after[pk]] == [entries[4].pk]
@@ -97,9 +97,9 @@ def test_every_move_ends_beside_its_neighbour(shut: None, source: int, target: i
     entries = [*wait(2, priority=5), *wait(2, priority=0), *wait(2, priority=-5)]
     if source == target:
         with pytest.raises(BadPlace):
-            dispatch.move(entries[source].pk, "mira", **{side: entries[target].pk})
+            ordering.move(entries[source].pk, "mira", **{side: entries[target].pk})
         return
-    dispatch.move(entries[source].pk, "mira", **{side: entries[target].pk})
+    ordering.move(entries[source].pk, "mira", **{side: entries[target].pk})
     expected = [entry.pk for entry in entries if entry != entries[source]]
     expected.insert(expected.index(entries[target].pk) + (side == "after"), entries[source].pk)
     assert order() == expected
@@ -108,7 +108,7 @@ def test_every_move_ends_beside_its_neighbour(shut: None, source: int, target: i
 def test_a_row_dropped_among_others_takes_their_priority(shut: None) -> None:
     high = wait(2, priority=5)
     low = wait(1)[0]
-    moved = dispatch.move(low.pk, "mira", before=high[1].pk)
+    moved = ordering.move(low.pk, "mira", before=high[1].pk)
     assert moved.priority == 5
     assert Event.objects.latest("seq").data["priority_changed"] is True
 
@@ -116,16 +116,16 @@ def test_a_row_dropped_among_others_takes_their_priority(shut: None) -> None:
 def test_a_thousand_moves_keep_ranks_short_enough(shut: None) -> None:
     entries = wait(4)
     for _ in range(500):
-        dispatch.move(order()[3], "mira", before=order()[1])
+        ordering.move(order()[3], "mira", before=order()[1])
     assert sorted(order()) == sorted(entry.pk for entry in entries)
     assert max(len(rank) for rank in WorkerQueue.objects.values_list("rank", flat=True)) < 500
 
 
 def test_top_and_bottom(shut: None) -> None:
     high, low = wait(1, priority=5)[0], wait(2)
-    dispatch.move_to_top(low[1].pk, "mira")
+    ordering.move_to_top(low[1].pk, "mira")
     assert order() == [low[1].pk, high.pk, low[0].pk]
-    dispatch.move_to_bottom(low[1].pk, "mira")
+    ordering.move_to_bottom(low[1].pk, "mira")
     assert order() == [high.pk, low[0].pk, low[1].pk]
 
 
@@ -133,9 +133,9 @@ def test_moving_beside_an_entry_that_is_gone_changes_nothing(shut: None) -> None
     entries = wait(2)
     dispatch.remove(entries[1].pk, "mira")
     with pytest.raises(BadPlace):
-        dispatch.move(entries[0].pk, "mira", before=entries[1].pk)
+        ordering.move(entries[0].pk, "mira", before=entries[1].pk)
     with pytest.raises(WorkerQueue.DoesNotExist):
-        dispatch.move(entries[1].pk, "mira", before=entries[0].pk)
+        ordering.move(entries[1].pk, "mira", before=entries[0].pk)
 
 
 @pytest.mark.parametrize("priority", [-101, 101, 10**9])

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from queue_app import dispatch
+from queue_app import dispatch, ordering
 from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace
 from queue_app.models import WorkerQueue
 from tests.support import make
@@ -197,7 +197,7 @@ def dispatchers(limit: int) -> "list[subprocess.Popen[str]]":
 
 def move_quietly(source: int, target: int) -> None:
     try:
-        dispatch.move(source, "mira", before=target)
+        ordering.move(source, "mira", before=target)
     except (BadPlace, WorkerQueue.DoesNotExist):
         return
 
