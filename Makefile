@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -
 WORKERS ?= 2
 ARGS ?=
 # Checks must not touch the data of whoever runs them.
-CHECK := SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-data SPECYARD_SECRET_KEY=only-for-checks
+CHECK := SPECYARD_CONFIG=/dev/null SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-data SPECYARD_SECRET_KEY=only-for-checks
 # Exit code 5: nothing was selected, which is fine when somebody chose by ARGS.
 PYTEST = $(BIN)/python -m pytest $(1) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 FAST := not faults and not browser and not agents

@@ -40,7 +40,7 @@ class Up:
 def up(**environment: str) -> Iterator[Up]:
     """Start `specyard up` on a temporary directory and set Django up on its database in this process."""
     data = Path(tempfile.mkdtemp(prefix="specyard-bench-"))
-    os.environ.update(SPECYARD_DATA_DIR=str(data), SPECYARD_PORT="0", **environment)
+    os.environ.update(SPECYARD_CONFIG=os.devnull, SPECYARD_DATA_DIR=str(data), SPECYARD_PORT="0", **environment)
     process = start()
     try:
         address, link = greeting(process)

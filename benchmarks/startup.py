@@ -29,7 +29,7 @@ def once() -> tuple[float, float]:
 def main() -> None:
     about = harness.machine()
     data = tempfile.mkdtemp(prefix="specyard-bench-")
-    os.environ.update(SPECYARD_DATA_DIR=data, SPECYARD_PORT="0")
+    os.environ.update(SPECYARD_CONFIG=os.devnull, SPECYARD_DATA_DIR=data, SPECYARD_PORT="0")
     try:
         first = once()
         ready = [once() for _ in range(RUNS)]

@@ -11,6 +11,7 @@ COMMANDS = {
     "import": "dashboard.cli.imports",
     "demo": "dashboard.cli.demo",
     "sign-in": "dashboard.cli.sign_in",
+    "config": "dashboard.cli.configuration",
 }
 
 
@@ -34,6 +35,5 @@ def main() -> None:
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
-    Settings come from the environment: SPECYARD_DATA_DIR, SPECYARD_HOST, SPECYARD_PORT,
-    MAX_WORKERS, DATABASE_URL, REDIS_URL.
+    Settings come from specyard.toml, variables and flags: see `specyard config show`.
     """

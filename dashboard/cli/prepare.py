@@ -9,8 +9,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from dashboard import config
 from dashboard.cli import application
 from dashboard.cli.refusal import Refused
+from queue_app import dispatch
 
 MIGRATION_LOCK = 7_370_656_379  # any number that no other program uses for advisory locks in this database
 
@@ -24,6 +26,7 @@ def prepare() -> dict[str, str]:
 
     with _one_at_a_time():
         count = _migrate()
+        _obey_flags()
         link = signin.create_link(signin.owner())
     return {"database": f"{connection.display_name}, {_migrations(count)}", "link": link}
 
@@ -74,6 +77,13 @@ def _one_at_a_time() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+
+
+def _obey_flags() -> None:
+    """A limit that was given as a flag counts at every start, where the setting counts at the first only."""
+    found = config.loaded()
+    if found.source_of("queue.max_workers").kind == "flag":
+        dispatch.set_limit(found.config.max_workers, by="specyard up")
 
 
 def _migrations(count: int) -> str:

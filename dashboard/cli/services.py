@@ -54,8 +54,9 @@ class Services:
 
     def run(self) -> None:
         """From the first step to the last process gone. Raises Refused when something is wrong."""
-        with step("configuration"):
+        with step("configuration") as current:
             self.config = ground.configuration()
+            current.detail = ground.configuration_files()
         with step("data directory") as current:
             self._take_data_directory()
             current.detail = str(self.config.data)

@@ -2,8 +2,11 @@
 
 import click
 
+from dashboard.cli import flags
+
 
 @click.command("web")
+@flags.settings("--host", "--port", "--data-dir", "--config")
 def command() -> None:
     """Serve the pages of a fleet, in the foreground, and print a link to sign in.
 
@@ -16,8 +19,9 @@ def command() -> None:
     from dashboard.cli import application, ground
     from dashboard.cli.report import say, step
 
-    with step("configuration"):
+    with step("configuration") as current:
         config = ground.configuration()
+        current.detail = ground.configuration_files()
         ground.directories(config)
     with step("address") as current:
         listener = ground.listen(config)

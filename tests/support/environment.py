@@ -15,6 +15,7 @@ import pytest
 
 DATA = tempfile.mkdtemp(prefix="specyard-tests-")
 os.environ["SPECYARD_DATA_DIR"] = DATA
+os.environ["SPECYARD_CONFIG"] = os.devnull  # no file of whoever runs the tests
 os.environ["SPECYARD_NODE_NAME"] = "test-node"
 os.environ.pop("REDIS_URL", None)
 os.environ.pop("MAX_WORKERS", None)

@@ -162,4 +162,5 @@ def clean_environment(data: Path, database_url: str) -> dict[str, str]:
         name: value for name, value in os.environ.items() if name not in foreign and not name.startswith("SPECYARD_")
     }
     environment |= {"SPECYARD_DATA_DIR": str(data), "SPECYARD_PORT": "0", "SPECYARD_NODE_NAME": NODE}
+    environment["SPECYARD_CONFIG"] = os.devnull
     return environment | ({"DATABASE_URL": database_url} if database_url else {})

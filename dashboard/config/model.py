@@ -1,0 +1,302 @@
+"""What a person may set. Unset values have defaults that work on one laptop with nothing but Python."""
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dashboard.config import writing
+from dashboard.config.types import (
+    Count,
+    DatabaseUrl,
+    Directory,
+    Duration,
+    Image,
+    Memory,
+    ModeName,
+    Names,
+    RedisUrl,
+    Whole,
+)
+from specs import executors, limits
+
+# sun_path holds 108 bytes on Linux and 104 on macOS; the longest socket name is "r<worker>-<incarnation>.sock".
+SOCKET_PATH_LIMIT = 100
+LONGEST_SOCKET_NAME = 32
+
+# Nested values by field name, the strongest layer first; empty: nothing is read, which is what tests want.
+LAYERS: ContextVar[tuple[Mapping[str, Any], ...]] = ContextVar("LAYERS", default=())
+
+# What stands above each section of the file whose keys are fields of `Config` itself.
+SECTIONS = {
+    "server": "Where the pages are, and who may open them.",
+    "storage": "Where everything is kept that Specyard writes.",
+    "database": "The one truth.",
+    "redis": "Messages between processes; it may lose everything at any moment.",
+    "queue": "How much runs at once.",
+    "node": "This machine.",
+}
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a field stands in the file, when not by its own name, and what cannot be seen from its default."""
+
+    key: str
+    variable: str = ""  # when it is not SPECYARD_ and the field's name
+    default: str = ""  # in words, when the value depends on the machine or means "something else decides"
+
+
+class Section(BaseModel):
+    """Settings that belong together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Limits(Section):
+    """What may be said for one mode or one executor; what is not said is taken from further outside."""
+
+    count: Count | None = Field(
+        default=None,
+        examples=[4],
+        description="How many processes of an executor form its pool, 1 to 20. Requirement A7; nothing reads it yet.",
+    )
+    memory_limit: Memory | None = Field(
+        default=None,
+        examples=["8 GiB"],
+        description="The most memory of an attempt with all its processes. Requirement X6; not enforced yet.",
+    )
+    time_limit: Duration | None = Field(
+        default=None,
+        examples=["1h"],
+        description="Wall time of one attempt at a chunk whose spec gives no timeout. Requirement X6.",
+    )
+
+
+class Docker(Limits):
+    """Chunks run in containers (mode "docker", requirement X5; this version cannot do it yet)."""
+
+    image: Image | None = Field(
+        default=None, examples=["python:3.12-slim"], description="The image of the containers. Requirement X5."
+    )
+
+
+class Sandbox(Limits):
+    """Chunks can write nothing but their workspace (mode "sandbox", requirement X5; this version cannot do it yet)."""
+
+
+class Direct(Limits):
+    """Chunks run as ordinary processes of this user (mode "direct")."""
+
+
+class Executor(Docker):
+    """What holds for chunks with this executor, before what their mode and [execution] say."""
+
+    mode: ModeName | None = Field(
+        default=None, examples=["direct"], description="How chunks with this executor run. Requirement X5."
+    )
+
+
+class Execution(Section):
+    """How chunks run, unless their mode ([execution.docker] …) or their executor ([executors.agent] …) says else."""
+
+    mode: ModeName = Field(
+        default="direct", description='"direct", "sandbox" or "docker"; this version offers "direct". Requirement X5.'
+    )
+    count: Count = Field(default=1, description=Limits.model_fields["count"].description)
+    memory_limit: Memory = Field(default=4 * 2**30, description=Limits.model_fields["memory_limit"].description)
+    time_limit: Duration = Field(
+        default=limits.TIMEOUT_DEFAULT, description=Limits.model_fields["time_limit"].description
+    )
+    setup_time_limit: Duration = Field(
+        default=limits.TIMEOUT_DEFAULT, description="Wall time for making a workspace and for its setup command."
+    )
+    direct: Direct = Field(default_factory=Direct)
+    sandbox: Sandbox = Field(default_factory=Sandbox)
+    docker: Docker = Field(default_factory=Docker)
+
+
+@cache
+def executor_names() -> tuple[str, ...]:
+    """The executors of this installation."""
+    return tuple(sorted({executors.AGENT, *executors.installed()}))
+
+
+class Config(BaseSettings):
+    """Every setting, by short names; the file has them in sections."""
+
+    model_config = SettingsConfigDict(extra="forbid", validate_default=False)
+
+    host: Annotated[str, At("server.host")] = Field(
+        default="127.0.0.1", description="The address on which the pages are served. 0.0.0.0 means every one."
+    )
+    port: Annotated[Whole, At("server.port")] = Field(
+        default=8420, ge=0, le=65535, description="The port of the pages; 0 takes any free one."
+    )
+    allowed_hosts: Annotated[Names, At("server.allowed_hosts")] = Field(
+        default=[],
+        examples=[["yard.example.org"]],
+        description="Further host names of the pages, beside this machine's own; in the variable with commas.",
+    )
+    secret_key: Annotated[SecretStr, At("server.secret_key", default="made once, in the data directory")] = Field(
+        default=SecretStr(""),
+        examples=["fifty random characters"],
+        description="Signs sessions and links. All web servers of a fleet need the same.",
+    )
+    debug: Annotated[bool, At("server.debug")] = Field(
+        default=False, description="Show details of errors to everybody. Only for work on Specyard itself."
+    )
+    data_dir: Annotated[Directory, At("storage.data_dir", default="your user data directory")] = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("specyard")),
+        examples=["/srv/specyard"],
+        description="Database, logs, workspaces and sockets are in this directory.",
+    )
+    database_url: Annotated[
+        DatabaseUrl, At("database.url", variable="DATABASE_URL", default="SQLite in the data directory")
+    ] = Field(
+        default="",
+        repr=False,
+        examples=["postgresql://user:password@host/name"],
+        description="A PostgreSQL, which several machines need, or an SQLite file.",
+    )
+    redis_url: Annotated[
+        RedisUrl, At("redis.url", variable="REDIS_URL", default="a Valkey that `specyard up` starts")
+    ] = Field(
+        default="",
+        repr=False,
+        examples=["redis://host:6379/0"],
+        description="A Redis from version 6.2, which several machines need.",
+    )
+    max_workers: Annotated[Whole, At("queue.max_workers", variable="MAX_WORKERS")] = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="How many workers may run at once: the limit at the very first start; afterwards change it on the "
+        "page.",
+    )
+    node_name: Annotated[str, At("node.name", default="the host's name")] = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=100,
+        examples=["yard-1"],
+        description="What this machine is called; keep it when the host is renamed.",
+    )
+    spare_workspaces: Annotated[Whole, At("node.spare_workspaces")] = Field(
+        default=2, ge=0, le=16, description="Worktrees that this node makes ahead while specs wait; 0 makes none."
+    )
+    execution: Execution = Field(default_factory=Execution)
+    executors: dict[str, Executor] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given by name, then each layer."""
+        return (init_settings, *(InitSettingsSource(settings_cls, dict(layer)) for layer in LAYERS.get()))
+
+    @model_validator(mode="after")
+    def _docker_has_an_image(self) -> "Config":
+        for name in executor_names():
+            if self.said(name, "mode")[1] == "docker" and self.said(name, "image")[1] is None:
+                raise ValueError(
+                    f'chunks with the executor "{name}" run in docker, but no image is given. '
+                    'For example, in [execution.docker]: image = "python:3.12-slim"'
+                )
+        return self
+
+    # What holds for an executor
+
+    def said(self, executor: str, field: str) -> tuple[tuple[str, ...], Any]:
+        """What holds for an executor, and where that is said: by itself, by its mode, or for all."""
+        mode = "" if field == "mode" else self.said(executor, "mode")[1]
+        own, of_mode = self.executors.get(executor), getattr(self.execution, mode, None) if mode else None
+        places = (
+            (("executors", executor, field), getattr(own, field, None)),
+            (("execution", mode, field), getattr(of_mode, field, None)),
+        )
+        everywhere = (("execution", field), getattr(self.execution, field, None))
+        return next((place for place in places if place[1] is not None), everywhere)
+
+    def time_limit_of(self, executor: str) -> int:
+        """Seconds of wall time for a chunk that gives none itself."""
+        return int(self.said(executor, "time_limit")[1])
+
+    def modes(self) -> Iterator[tuple[str, str]]:
+        """(dotted key, mode) for every mode that chunks may run in."""
+        for name in executor_names():
+            place, mode = self.said(name, "mode")
+            yield ".".join(place), mode
+
+    # Derived
+
+    @property
+    def data(self) -> Path:
+        """The data directory as an absolute path."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database as a URL: DATABASE_URL, else an SQLite file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data / 'specyard.sqlite3'}"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """The directory of the sockets, short enough for a Unix socket's path."""
+        inside = self.data / "run"
+        if len(os.fsencode(inside)) + 1 + LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
+            return inside
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"specyard-{os.getuid()}-{name}"
+
+    @property
+    def redis(self) -> str:
+        """Redis as a URL: REDIS_URL, else the socket of the Valkey that `specyard up` starts."""
+        return self.redis_url or f"unix://{self.runtime_dir / 'valkey.sock'}"
+
+    @property
+    def launcher_socket(self) -> Path:
+        return self.runtime_dir / "launcher.sock"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of this machine's loopback, the address that it is bound to, and the allowed hosts.
+
+        Nothing that stands for every name or address: a page from elsewhere whose name was pointed to this machine
+        (DNS rebinding) comes with a Host of its own.
+        """
+        bound = self.host
+        with contextlib.suppress(ValueError):  # a name
+            ip = ipaddress.ip_address(self.host)
+            bound = "" if ip.is_unspecified else str(ip) if ip.version == 4 else f"[{ip}]"
+        return ["localhost", "127.0.0.1", "[::1]", *filter(None, [bound.strip("*."), *self.allowed_hosts])]
+
+    def signing_key(self) -> str:
+        """The secret key, else one that is made once and kept in the data directory (mode 0600).
+
+        Two processes that make one at the same time use the same.
+        """
+        if given := self.secret_key.get_secret_value():
+            return given
+        path = self.data / "secret.key"
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                writing.write(path, secrets.token_urlsafe(50))
+        return path.read_text()
