@@ -1,15 +1,18 @@
 """What an owner asks of its runner: each request with its name in the journal and all that the runner must know."""
 
+import logging
 from typing import Any
 
 from specs import profiles
 from specs.errors import ProfileMissing
-from workers import workspace
+from workers import launch, workspace
 from workers.launch import Entry
 from workers.link import RunnerLink
 from workers.models import Attempt, Question, Worker, WorkerChunk, log_path, retrying
 from workers.states import AGENT, AttemptStatus, ChunkOutcome, StuckOption
 from workers.workspace import agent_data
+
+logger = logging.getLogger(__name__)
 
 PREPARE_SECONDS = 1800.0
 
@@ -35,6 +38,20 @@ class Asking(RunnerLink):
         super().__init__(worker, fresh=fresh)
         self.workspace = workspace.for_worker(worker.project, worker.pk, worker.spec.key if worker.spec else "spec")
         self.head = worker.base_commit  # where the branch of its worktree stands after the chunks that have passed
+
+    def inherit_session(self) -> None:
+        """Take over what the agents of the worker that this one continues have stored, if it is to go on with that.
+
+        Where it is not here, or its runner is still to end, the agent does not know the session and begins another.
+        """
+        worker = self.worker
+        before = worker.continues_id if worker.session_id else None
+        if before is None or agent_data(worker.pk).exists() or launch.is_alive(before):
+            return
+        try:
+            workspace.inherit_agent_data(worker.pk, before)
+        except OSError as error:
+            logger.warning("Worker %s does not get the session of worker %s: %s", worker.pk, before, error)
 
     def ask_to_prepare(self) -> Entry:
         """Have the runner copy the project and run its setup command."""
@@ -68,7 +85,7 @@ class Asking(RunnerLink):
 
         Gives the result only where that failed.
         """
-        if not self.worker.branch or not self.may_find_rests(attempt, chunk):
+        if not self.puts_back(attempt, chunk):
             return None
         result = self.request(
             "restore",
@@ -78,6 +95,10 @@ class Asking(RunnerLink):
             **self.surroundings(attempt, chunk),
         )
         return None if result["outcome"] == "passed" else result
+
+    def puts_back(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
+        """Whether the attempt begins with a worktree that is put back to the last passed commit."""
+        return bool(self.worker.branch) and self.may_find_rests(attempt, chunk)
 
     def may_find_rests(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
         """Whether work that did not pass may lie in the workspace, other than what an agent is in the middle of."""
@@ -128,7 +149,7 @@ class Asking(RunnerLink):
         worker = self.worker
         profile = self.profile(chunk.params)
         return {
-            "task": self.task(chunk),
+            "task": {**self.task(chunk), "undone": self.puts_back(attempt, chunk)},
             "profile": profile,
             "session": worker.session_id if worker.session_profile == profile["name"] else "",
             "base": self.head if self.goes_on(attempt, chunk) else "",

@@ -72,6 +72,7 @@ class Engine(Attending):
 
     def prepare(self) -> None:
         """Make the workspace, unless this worker has, or has inherited, one."""
+        self.inherit_session()
         if self.worker.prepared_at is not None or not self.workspace.needs_preparation:
             return
         result = self.insist(self.ask_to_prepare)

@@ -164,6 +164,11 @@ def destroy(run: Run, epoch: int) -> None:
     run.socket.unlink(missing_ok=True)
 
 
+def is_alive(worker_id: int) -> bool:
+    """Whether a runner of the worker is alive on this node. Raises LauncherUnavailable."""
+    return any(name.startswith(f"{worker_id}-") for name in ping()["runs"])
+
+
 def ping() -> Entry:
     """What the launcher says of itself and its runners. Raises LauncherUnavailable."""
     return _ask_launcher({"op": "ping"})

@@ -97,6 +97,16 @@ def records() -> Path:
     return data / "ahead"
 
 
+def inherit_agent_data(worker_id: int, before: int) -> None:
+    """Give a worker what the agents of an earlier one have stored, where that is on this node.
+
+    Nothing of the earlier one may be alive: two processes on the same data break one another.
+    """
+    theirs, own = agent_data(before), agent_data(worker_id)
+    if theirs.is_dir() and not own.exists():
+        theirs.rename(own)
+
+
 def agent_data(worker_id: int) -> Path:
     """Where the agents of a worker keep what is theirs, such as sessions."""
     data: Path = settings.SPECYARD.data

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.agents.crew import Crew, agent_of, question, runner_of, writes
+from tests.support import make
 from tests.support.driving import Background, attempts, leftovers, now
 from tests.support.openai_server import (
     Answer,
@@ -30,7 +31,7 @@ from tests.support.openai_server import (
 from tests.support.opencode import Opencode
 from tests.support.repository import git
 from tests.support.wait import until
-from workers.models import Attempt, Message, Worker
+from workers.models import Attempt, Message, Worker, accept
 from workers.states import WorkerStatus
 
 pytestmark = [
@@ -169,6 +170,28 @@ def test_a_runner_that_is_killed_in_the_middle_of_a_turn_is_followed_by_another_
     assert not agent.is_running()
     assert {request.headers["x-session-id"] for request in crew.model.requests} == {worker.session_id}
     assert "half.txt" in json.dumps(crew.model.requests[-1].messages)
+
+
+def test_a_worker_that_is_tried_again_goes_on_in_its_session(crew: Crew, background: Background) -> None:
+    gate = threading.Event()
+    crew.model.add(*writes("b.txt", "b\n", to="chunk 1 of 2"), answer(hold(gate), to="chunk 2 of 2"))
+    first = crew.worker({}, {})
+    done = background(first)
+    crew.asked(3)
+    until(lambda: now(first).passed == 1 and now(first).session_id, 60, "it works on the second chunk")
+    now(first).request_stop("mira")
+    done.result(60)
+    gate.set()
+    first = now(first)
+    crew.model.add(*writes("c.txt", "c\n"))
+    assert first.spec is not None
+    second = accept(first.spec, slot=make.free_slot(), node=first.node, by="mira", continues=first)
+    second = completed(second, background(second))
+    assert second.session_id == first.session_id
+    assert crew.on_branch(second, "c.txt") == "c"
+    assert {request.headers["x-session-id"] for request in crew.model.requests} == {first.session_id}
+    assert "Wrote b.txt." in crew.model.requests[-1].conversation
+    assert second.tokens_in == 200  # none of what the first one has used
 
 
 def test_a_rate_limit_is_shown_until_it_is_over(crew: Crew, background: Background) -> None:

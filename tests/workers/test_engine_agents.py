@@ -217,7 +217,9 @@ def test_another_profile_does_not_get_the_session(begin: Any, profile: AgentProf
     done.result(10)
 
 
-def test_a_worker_that_continues_another_begins_a_session(begin: Any, profile: AgentProfile) -> None:
+def test_a_worker_that_continues_another_has_its_session_and_none_of_its_costs(
+    begin: Any, profile: AgentProfile
+) -> None:
     worker, puppet, done = begin()
     puppet.asked_for("execute")
     puppet.tell("session", id="s1", profile=profile.name, resumed=False)
@@ -225,7 +227,7 @@ def test_a_worker_that_continues_another_begins_a_session(begin: Any, profile: A
     done.result(10)
     worker = now(worker)
     again = accept(worker.spec, slot=make.free_slot(), node=worker.node, by="mira", continues=worker)
-    assert (again.session_id, again.tokens_in) == ("", 0)
+    assert (again.session_id, again.session_profile, again.tokens_in) == ("s1", profile.name, 0)
 
 
 # Usage, transcript, waiting

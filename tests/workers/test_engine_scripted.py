@@ -1,10 +1,12 @@
 """Workers whose chunks an agent carries out: engine, runner and a scripted agent, with people in the loop."""
 
 import os
+import shutil
 import signal
 from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -30,8 +32,9 @@ from tests.support.scripts import (
 from tests.support.wait import until
 from workers import driving, launch
 from workers.errors import StaleTransition
-from workers.models import Attempt, Message, Question, Worker
+from workers.models import Attempt, Message, Question, Worker, accept
 from workers.states import WorkerStatus
+from workers.workspace import agent_data
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("launcher", "valkey")]
 
@@ -242,6 +245,61 @@ def test_what_was_done_before_a_shutdown_counts_as_done(
     assert attempts(worker) == [(1, 1, "interrupted", "interrupted"), (1, 2, "failed", "review_failed")]
     assert now(worker).status == WorkerStatus.FAILED
     assert not Question.objects.exists()
+
+
+def continued(worker: Worker) -> Worker:
+    """Another worker that goes on with it, as a retry or a requeue begins one."""
+    worker = now(worker)
+    assert worker.spec is not None
+    return accept(worker.spec, slot=make.free_slot(), node=worker.node, by="mira", continues=worker)
+
+
+def gives_up(team: Team, background: Background, *turns: Step, **agent: Any) -> tuple[Scripted, Worker]:
+    """A worker whose agent does the first chunk, leaves something and is stopped in the middle of the second."""
+    first = turn(edit("one.txt", "one\n"), usage(cost=1.0), to="chunk 1 of 2")
+    second = turn(edit("half.txt", "half\n"), hang(), to="chunk 2 of 2")
+    found = team.agent(first, second, *turns, **agent)
+    worker = team.worker({}, {})
+    done = background(worker)
+    workspace = until(lambda: now(worker).workspace, what="a workspace")
+    until((Path(workspace) / "half.txt").exists, what="half of it is done")
+    now(worker).request_stop("mira")
+    done.result(20)
+    return found, now(worker)
+
+
+def test_who_continues_a_worker_goes_on_in_its_session(team: Team, background: Background) -> None:
+    last = turn(edit("two.txt", "two\n"), usage(cost=1.5), to="what was changed since is undone")
+    agent, first = gives_up(team, background, last)
+    second = driven(continued(first))
+    assert (second.status, second.session_id) == (WorkerStatus.COMPLETED, first.session_id), second.error
+    assert [call["sessionId"] for call in agent.calls("session/load")] == [first.session_id]
+    assert len(agent.calls("session/new")) == 1
+    assert not agent_data(first.pk).exists()
+    assert agent_data(second.pk).is_dir()
+    with pytest.raises(CalledProcessError):
+        file_on_branch(second, "half.txt")
+    assert file_on_branch(second, "two.txt") == "two"
+
+
+def test_who_continues_a_worker_whose_session_is_gone_is_told_everything(team: Team, background: Background) -> None:
+    agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
+    shutil.rmtree(agent_data(first.pk))
+    second = driven(continued(first))
+    assert second.status == WorkerStatus.COMPLETED, second.error
+    assert len(agent.calls("session/new")) == 2
+    assert "is undone" not in agent.prompts()[-1]
+
+
+def test_nobody_takes_the_session_of_a_worker_whose_runner_lives(team: Team, background: Background) -> None:
+    agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
+    run = launch.Run(first.pk, first.incarnation + 1)
+    launch.start(run).close()
+    second = driven(continued(first))
+    launch.destroy(run, first.epoch)
+    assert second.status == WorkerStatus.COMPLETED, second.error
+    assert agent_data(first.pk).is_dir()
+    assert len(agent.calls("session/new")) == 2
 
 
 def test_a_shutdown_in_the_middle_of_a_turn_goes_on_at_the_next_start(

@@ -89,12 +89,11 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
     """Give the spec a slot on a node, with its plan copied in, and ask the node to claim the new worker.
 
     A node that does this for itself has claimed it by that. With `continues` the new worker inherits that worker's
-    workspace and the chunks that passed in it, unless they were discarded.
+    workspace, the chunks that passed in it and its agent's session, unless they were discarded.
     """
     drive_here = publisher.driver_here(node.name)
     before = continues if continues and not is_discarded(continues) else None
     plan = frozen_plan(spec, before)
-    kept = before.workspace if before else ""
     worker = Worker.objects.create(
         spec=spec,
         project=spec.project,
@@ -105,10 +104,7 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         slot=slot,
         last_slot=slot,
         node=node,
-        workspace=kept,
-        branch=before.branch if before and kept else "",
-        base_commit=before.base_commit if before and kept else "",
-        prepared_at=before.prepared_at if before and kept else None,
+        **(_inherited(before) if before and before.workspace else {}),
         total=len(plan),
         passed=sum(chunk.outcome == ChunkOutcome.PASSED for chunk in plan),
         created_by=by,
@@ -122,6 +118,12 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
         partial(drive_here, worker) if drive_here else partial(publisher.run_worker, node.name, worker.pk, worker.epoch)
     )
     return worker
+
+
+def _inherited(before: Worker) -> dict[str, Any]:
+    """What comes with a workspace. Whether the agent still knows its session is seen when it is to be taken up."""
+    names = ("workspace", "branch", "base_commit", "prepared_at", "session_id", "session_profile")
+    return {name: getattr(before, name) for name in names}
 
 
 def frozen_plan(spec: Spec, continues: Worker | None) -> list[WorkerChunk]:

@@ -152,6 +152,7 @@ class Task(BaseModel):
     files: list[str] = []
     passed: list[Passed] = []
     note: str = ""  # what a person said when asking for this attempt
+    undone: bool = False  # what was changed since the last chunk that passed
 
 
 class Profile(BaseModel):

@@ -8,6 +8,10 @@ GO_ON_AFTER_FAULT = "The connection failed meanwhile. Go on with the task where 
 NOTHING_DONE = "You have answered nothing and used no tool. Carry the task out now."
 A_PERSON_SAYS = "A person has said the above meanwhile. Act on it, then see that the task is still done."
 NOT_PERMITTED = "What you asked for was not permitted. Go on with the task in another way."
+UNDONE = (
+    "## The files\n\nThey are as the last chunk that passed has left them: what was changed since is undone. "
+    "Look at them as they are now."
+)
 BLOCKED = "BLOCKED:"
 DIFF_CHARS = 200_000
 
@@ -26,12 +30,10 @@ def for_chunk(task: Task, extra: str, findings: str, *, is_new: bool) -> str:
     if is_new and task.passed:
         done = "\n".join(f"- {one.title}{f' (commit {one.commit[:10]})' if one.commit else ''}" for one in task.passed)
         parts.append(f"## Already done in this workspace, by chunks before this one\n\n{done}")
+    if task.undone and not is_new:
+        parts.append(UNDONE)
     if findings:
-        parts.append(
-            "## The attempt before this one did not pass\n\n"
-            "Its changes may have been undone since: look at the files as they are now. "
-            f"This was found:\n\n{findings.strip()}"
-        )
+        parts.append(f"## The attempt before this one did not pass\n\nThis was found:\n\n{findings.strip()}")
     if task.note:
         parts.append(f"## A person adds\n\n{task.note.strip()}")
     parts.append(
