@@ -6,6 +6,7 @@ from django.urls import reverse
 from dashboard import access
 from dashboard.pages import fragments
 from dashboard.pages.page import done, explains_refusals
+from dashboard.pages.questions import Ask
 from workers.models import Message
 
 
@@ -15,7 +16,9 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer a question by the id of an option, by words, or by both."""
     question = access.get_question(request.user, pk)
     said = request.POST.get("text", "").strip()
-    question.respond(request.POST.get("option", ""), said, request.user.get_username())
+    option = request.POST.get("option", "")
+    Ask(question).refuse_unknown(option)
+    question.respond(option, said, request.user.get_username())
     worker = access.get_worker(request.user, question.worker_id)
     regions = (fragments.worker_attention, fragments.worker_head, fragments.worker_facts, fragments.card)
     changed = [build(worker) for build in regions]

@@ -31,8 +31,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
 def entries(request: HttpRequest, pk: int) -> HttpResponse:
     """What there is to show of a transcript, as partials for htmx.
 
-    Without `offset` the last entries; with `offset`, `grows` and `far`, as the last reply gave them, what has come since,
-    and with `held` only what has become of entries that are there already; with `before` the entries before that place.
+    Without `offset` the last entries; with `offset`, `grows` and `far`, as the last reply gave them, what has come
+    since, and with `held` only what has become of entries that are there already; with `before` the entries before it.
     `earlier` in the reply: there are entries before this place (0: none). `complete`: nothing more will come.
     """
     attempt = access.get_attempt(request.user, pk)

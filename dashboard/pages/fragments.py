@@ -202,7 +202,8 @@ def worker_attention(worker: Worker) -> Fragment:
 def worker_words(worker: Worker) -> Fragment:
     """Where people tell the worker's agent something, and what it has not been told yet."""
     unsaid = worker.messages.filter(said_at=None) if worker.is_active else ()
-    context = {"worker": worker, "unsaid": unsaid, "deaf": deafness(worker)}
+    forms = [f"worker-{worker.pk}-words-form"]
+    context = {"worker": worker, "unsaid": unsaid, "deaf": deafness(worker), "forms": forms}
     return Fragment(f"worker-{worker.pk}-words", "workers/_words.html", context)
 
 

@@ -12,6 +12,7 @@ from dashboard.pages.edits import Edit, edit
 from dashboard.pages.entries import words_of
 from dashboard.pages.markdown import markdown
 from dashboard.pages.words import visible
+from workers.errors import InvalidWords
 from workers.models import Question
 from workers.models.worker import IS_OPEN
 from workers.states import QuestionKind, StuckOption
@@ -30,6 +31,7 @@ PERMISSIONS = {
 }
 ORDER = [*PERMISSIONS, *StuckOption.values]
 SAYS_NOTHING = ("", "allow always", "always allow", "always")  # about what it covers
+TOOLS = ("read", "edit", "delete", "move", "search", "execute", "fetch")
 LOOKS = {"allow_once": "button-primary", "reject_once": "button-danger", "reject_always": "button-danger"}
 LOOKS[StuckOption.RETRY] = "button-primary"
 ICONS = {StuckOption.RETRY: "retry", StuckOption.SKIP: "skipped"}
@@ -51,6 +53,11 @@ class Choice:
     key: int  # that presses it
 
     @property
+    def is_always(self) -> bool:
+        """Whether it is about further requests too."""
+        return self.kind.endswith("_always")
+
+    @property
     def look(self) -> str:
         return LOOKS.get(self.kind, "")
 
@@ -68,6 +75,11 @@ class Ask:
     @property
     def heading(self) -> str:
         return HEADINGS[QuestionKind(self.question.kind)]
+
+    @property
+    def forms(self) -> list[str]:
+        """The ids of its forms: for a choice, and for words."""
+        return [f"question-{self.question.pk}-{name}" for name in ("choice", "words")]
 
     @property
     def stuck_at(self) -> int:
@@ -104,13 +116,23 @@ class Ask:
 
     @property
     def has_always(self) -> bool:
-        return any(one.kind == "allow_always" for one in self.choices)
+        return any(one.is_always for one in self.choices)
 
     @property
     def always(self) -> str:
-        """What "always" covers, in the words of whoever asks; empty where it is not offered."""
+        """What "always" covers, in the words of whoever asks, where the button does not show them; else empty."""
         name = next((one.name for one in self.choices if one.kind == "allow_always"), "")
-        return "" if name.lower() in SAYS_NOTHING else name
+        return "" if name.lower() in SAYS_NOTHING or any(one.label == name for one in self.choices) else name
+
+    @property
+    def tool(self) -> str:
+        """The kind of tool that it asks permission for, in the protocol's words; empty where it is none of them."""
+        return self.question.text if self.question.text in TOOLS else ""
+
+    def refuse_unknown(self, option: str) -> None:
+        """Raises InvalidWords for what is none of its choices, naming these as the page does."""
+        if self.question.is_open and self.choices and option not in [one.id for one in self.choices]:
+            raise InvalidWords(f"Choose one of: {', '.join(one.label for one in self.choices)}.")
 
     @property
     def refusal(self) -> Choice | None:

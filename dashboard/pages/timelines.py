@@ -57,10 +57,19 @@ class ChunkRow:
         return self.rows[-1].attempt if self.rows else None
 
     @property
+    def says(self) -> str:
+        """How it, or its last attempt, has ended; empty as long as nothing of it has."""
+        chunk = self.chunk
+        if chunk.finished_at:
+            return f"Chunk {chunk.ordinal}, {chunk.title}: {self.look.word}."
+        ended = next((row for row in reversed(self.rows) if row.attempt.finished_at), None)
+        return f"Chunk {chunk.ordinal}, attempt {ended.attempt.number}: {ended.text}." if ended else ""
+
+    @property
     def names_attempts(self) -> bool:
         """A single attempt that passed, or still runs, needs no line of its own."""
         quiet = (AttemptStatus.PASSED, AttemptStatus.RUNNING)
-        is_quiet = all(row.attempt.status in quiet and row.look != words.WAITS_FOR_YOU for row in self.rows)
+        is_quiet = all(row.attempt.status in quiet and row.look != words.ATTENTION for row in self.rows)
         return len(self.rows) > 1 or not is_quiet
 
 
@@ -132,7 +141,7 @@ def _attempt_row(attempt: Attempt, waits: list[Wait], axis: Axis) -> AttemptRow:
     bars += [axis.bar("waiting", start, until or axis.end) for start, until in waits]
     look = words.ATTEMPT_LOOKS[AttemptStatus(attempt.status)]
     if attempt.status == AttemptStatus.RUNNING and any(until is None for _, until in waits):
-        look = words.WAITS_FOR_YOU
+        look = words.ATTENTION
     return AttemptRow(attempt, look, _outcome(attempt, look), bars)
 
 

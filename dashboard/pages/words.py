@@ -26,7 +26,6 @@ STARTING = Look("Starting", "starting", "mute")
 RUNNING = Look("Running", "running", "accent")
 PAUSED = Look("Paused", "paused", "info")
 ATTENTION = Look("Needs attention", "attention", "warn")
-WAITS_FOR_YOU = Look("Waits for you", "attention", "warn")
 
 WORKER_LOOKS = {
     WorkerStatus.IDLE: STARTING,

@@ -1,5 +1,6 @@
 """What workers wait for a person with: on cards, on their pages, and answered from there."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,11 @@ def panel(worker: Worker) -> str:
     return fragments.worker_attention(worker).render()
 
 
+def panel_of(worker: Worker, options: list[dict[str, str]]) -> str:
+    make.question(worker, options=options)
+    return panel(worker)
+
+
 # What is shown.
 
 
@@ -60,7 +66,7 @@ def test_the_panel_says_what_is_asked_and_what_exactly(viewer, worker, permissio
         "Start Redis",
         "docker compose up -d &lt;redis&gt;",
         "waiting ",
-        "for the rest of the session, in the agent\N{RIGHT SINGLE QUOTATION MARK}s words: “Always allow docker",
+        "like this one, the agent decides: “Always allow docker compose”.",
     ):
         assert part in html, part
 
@@ -71,9 +77,24 @@ def test_buttons_stand_in_the_same_order_under_the_same_words_whatever_the_agent
 
 
 @pytest.mark.parametrize("name", ["Allow always", "Always allow", "always"])
-def test_what_always_covers_is_told_in_our_words_where_nobody_says_more(worker, name):
-    make.question(worker, options=[make.ALLOW, {"id": "all", "name": name, "kind": "allow_always"}])
-    assert "Always covers such requests for the rest of the session." in panel(worker)
+@pytest.mark.parametrize("kind", ["allow_always", "reject_always"])
+def test_always_says_for_whom_how_long_and_for_what_it_holds(worker, name, kind):
+    asked = make.question(worker, text="execute", options=[make.ALLOW, {"id": "all", "name": name, "kind": kind}])
+    Attempt.objects.update(profile="codex")
+    html = panel(worker)
+    scope = html.partition(f'id="scope-{asked.pk}">')[2].partition("</p>")[0]
+    assert scope == (
+        f"Always holds for worker {worker.pk} alone, until its agent\N{RIGHT SINGLE QUOTATION MARK}s session ends. "
+        "Which requests of the kind execute are like this one, the agent decides. The profile codex stays as it is."
+    )
+    assert html.count(f'aria-describedby="scope-{asked.pk}"') == 1
+
+
+def test_what_a_button_says_about_always_is_not_said_twice(worker):
+    for_npm, for_all = ({**ALWAYS, "id": name, "name": f"Allow {name}"} for name in ("npm", "all"))
+    html = panel_of(worker, [for_npm, for_all])
+    assert "Allow npm" in html
+    assert "“" not in html.partition('class="attention-scope"')[2].partition("</p>")[0]
 
 
 def test_options_of_one_kind_keep_their_own_names(worker):
@@ -179,12 +200,12 @@ def test_the_timeline_shows_where_the_worker_waited(worker, permission):
     worker.refresh_from_db()
     html = fragments.worker_timeline(worker).render()
     assert '<rect class="waiting"' in html
-    assert "Waits for you" in html
+    assert "Needs attention" in html
     permission.respond("once", "", "mira")
     worker.refresh_from_db()
     html = fragments.worker_timeline(worker).render()
     assert '<rect class="waiting"' in html
-    assert "Waits for you" not in html
+    assert "Needs attention" not in html
 
 
 def test_the_title_and_the_navigation_count_workers_that_wait(viewer, worker, permission):
@@ -239,6 +260,8 @@ def test_what_is_no_answer_is_refused_with_a_reason(act, permission, values):
     reply = act("post", f"/questions/{permission.pk}/answer", values)
     assert reply.status_code == 409
     assert "toast" in reply.content.decode()
+    if values.get("option") != "once":
+        assert "Choose one of: Allow once, Allow always, Deny." in reply.content.decode()
     permission.refresh_from_db()
     assert permission.is_open
 
@@ -266,6 +289,18 @@ def test_a_viewer_sees_the_question_and_may_not_answer_it(viewer, worker, permis
     assert viewer.post(f"/questions/{permission.pk}/answer", {"option": "once"}).status_code == 403
     permission.refresh_from_db()
     assert permission.is_open
+
+
+def test_each_form_has_a_token_that_stands_outside_of_the_region_that_everybody_gets(operator, worker, permission):
+    html = operator.get(f"/workers/{worker.pk}/conversation").content.decode()
+    worker.refresh_from_db()
+    regions = [fragments.worker_attention(worker).render(), fragments.worker_words(worker).render()]
+    forms = [
+        form for region in regions for form in re.findall(r'<form [^>]*id="([^"]+)" method="post" action=', region)
+    ]
+    assert len(forms) == 3
+    assert re.findall(r'name="csrfmiddlewaretoken" value="\w+" form="([^"]+)"', html) == forms
+    assert all(region in html and "csrf" not in region and region.count("<form") < 3 for region in regions)
 
 
 def test_without_scripts_an_answer_leads_back_to_the_worker(operator, worker, permission):

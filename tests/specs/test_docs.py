@@ -9,6 +9,7 @@ from django.core.management import call_command
 from specs import executors
 from specs.errors import SpecInvalid
 from specs.importers import native
+from tests.specs.conftest import REAL_SOURCE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "spec-format.md").read_text(encoding="utf-8")
@@ -42,6 +43,10 @@ def test_the_page_names_every_key():
     assert missing == []
 
 
+def test_the_page_names_every_executor_that_specyard_has():
+    assert [name for name in REAL_SOURCE() if f"| `{name}` |" not in PAGE] == []
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -50,7 +55,8 @@ def test_the_page_names_every_key():
         ("title: Rate limits", "titel: x\ntitle: Rate limits"),
     ],
 )
-def test_the_messages_of_the_page_are_the_messages(old: str, new: str):
+def test_the_messages_of_the_page_are_the_messages(old: str, new: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(executors, "_source", REAL_SOURCE)
     with pytest.raises(SpecInvalid) as caught:
         native.parse(examples()[0].replace(old, new))
     shown = re.findall(r"^limits\.yaml: (.*?)(?: …)?$", PAGE, flags=re.MULTILINE)

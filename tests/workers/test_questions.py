@@ -97,12 +97,12 @@ def test_a_question_that_is_gone_cannot_be_answered() -> None:
 @pytest.mark.parametrize(
     ("kind", "option", "text", "complaint"),
     [
-        ("permission", "always", "", "Choose one of: once, no"),
-        ("permission", "", "go on", "Choose one of: once, no"),
+        ("permission", "always", "", "Choose one of: Allow once, Deny"),
+        ("permission", "", "go on", "Choose one of: Allow once, Deny"),
         ("permission", "once", "x" * 20_001, "at most 20000"),
         ("blocked", "", " \n", "Say something"),
         ("blocked", "once", "words", "nothing to choose"),
-        ("stuck", "give up", "", "Choose one of: retry, skip"),
+        ("stuck", "give up", "", "Choose one of: Retry chunk, Skip chunk"),
     ],
 )
 def test_what_is_no_answer_is_refused(kind: str, option: str, text: str, complaint: str) -> None:

@@ -97,7 +97,8 @@ class Question(models.Model):
     def _refuse_what_is_no_answer(self, option: str, text: str) -> None:
         ids = [offered["id"] for offered in self.options]
         if ids and option not in ids:
-            raise InvalidWords(f"Choose one of: {', '.join(ids)}.")
+            names = [str(offered.get("name") or offered["id"]) for offered in self.options]
+            raise InvalidWords(f"Choose one of: {', '.join(names)}.")
         if not ids and option:
             raise InvalidWords("There is nothing to choose from: answer in words.")
         check_words(text, may_be_empty=bool(ids))
