@@ -12,7 +12,7 @@ from dashboard.pages import words
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.hunks import Line, head_of, lines_of, pairs_of
 from workers import diffs
-from workers.diffs import Change, Kind, Patch, Totals
+from workers.diffs import Change, Difference, Kind, Patch
 from workers.git import GitFailed
 from workers.models import Worker
 from workers.spans import Span, spans_of, whole_of
@@ -249,18 +249,18 @@ class Fold:
     """A chunk of which only the numbers are shown until somebody opens it."""
 
     listing: Listing  # without rows
-    totals: Totals
+    difference: Difference
     found: int  # how many of its files are among those that are asked for
 
 
 def folds_of(spans: Sequence[Span], view: View) -> list[Fold]:
-    """The chunks that have changed a file which is asked for: git is asked once for all. Raises GitFailed."""
+    """The chunks that have, or may have, changed a file that is asked for: one question to git. Raises GitFailed."""
     differences = diffs.each(view.worker.project.directory, [(span.old, span.new) for span in spans])
     folds = []
     for span, difference in zip(spans, differences, strict=True):
         found = len(view.among(difference.files))
-        if found or not view.q:
-            folds.append(Fold(Listing(span, view, [], found), difference.totals, found))
+        if found or not view.q or difference.left_out:  # who knows what is among those
+            folds.append(Fold(Listing(span, view, [], found), difference, found))
     return folds
 
 

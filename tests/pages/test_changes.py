@@ -315,7 +315,13 @@ def test_a_conflict_of_any_name_leads_to_the_file(operator: Client, odd: Worker)
 def test_a_page_says_what_cannot_be_listed(viewer: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diffs, "_memory", diffs._Memory())
     monkeypatch.setattr(diffs, "MOST_FILES", 1)
-    for query in ({}, {"q": "b.txt"}):
+    assert "None of the first 1 file has “b.txt” in its path." in page(viewer, worker, q="b.txt")
+    chunks = page(viewer, worker, by="chunk", q="b.txt")
+    assert FOLD.findall(chunks) == ["1"]
+    assert "0 of the first 1 of 2 files · " in chunks
+    ((address, _),) = FILES_GOT.findall(chunks)
+    assert "None of the first 1 file has “b.txt” in its path." in viewer.get(unescape(address)).content.decode()
+    for query in ({}, {"q": "b.txt"}, {"chunk": "1"}):
         text = page(viewer, worker, **query)
         assert '2 files <span class="diff-plus">+2</span> <span class="diff-minus">-1</span>' in text
         assert "1 more file, the last by path, cannot be listed: the patch has them all." in text
