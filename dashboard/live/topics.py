@@ -90,7 +90,7 @@ OF_EACH_PAGE = {
 }
 
 _SLOTS = ("nav", "meter", "controls", "capacity", "active", "queue", "landing", "profile_list")
-_NODES = ("status", "capacity", "queue", "landing", "finished")
+_NODES = ("status", "capacity", "queue", "landing", "finished", "profile_list")
 _WORKER = ("head", "facts", "attention", "words", "timeline", "branch")
 _SPEC = ("spec_row", "spec_head")
 _END = (*_SLOTS, "profile_usage", "finished", "newest", *_WORKER, *_SPEC, "spec_work")
@@ -110,6 +110,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.SETTINGS_CHANGED: (*_SLOTS, "finished", "ancestry", *_SPEC, "settings", "spec_list", "project_list"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
+USED = ("profile_usage",)  # besides, of one that says what an agent has used
 LANDED = ("finished",)  # besides, of one that says what becomes of a branch
 
 
@@ -117,7 +118,8 @@ def changed(change: Change, topics: Collection[Topic]) -> set[Region]:
     """The regions of these topics that look different after the change."""
     found: set[Region] = set()
     names = OUTPUT if change.only_output else CHANGES[change.kind]
-    for name in (*names, *LANDED) if "landing" in change.data else names:
+    besides = (*(LANDED if "landing" in change.data else ()), *(USED if "tokens_in" in change.data else ()))
+    for name in (*names, *besides):
         found.update(_regions(name, change, topics))
     return {region for region in found if any(topic.shows(region) for topic in topics)}
 

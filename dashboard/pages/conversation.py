@@ -48,7 +48,7 @@ def entries(request: HttpRequest, pk: int) -> HttpResponse:
             entry.is_over = True
     reply = {"offset": part.offset, "grows": part.grows, "far": part.far, "earlier": part.earlier, "more": part.more}
     reply |= {"stale": part.stale, "complete": complete, "new": sum(_is_new(one, offset) for one in part.entries)}
-    reply["usage"] = usage(attempt) if attempt.tokens_in or attempt.tokens_out else ""
+    reply["usage"] = usage(attempt) if attempt.tokens_in or attempt.tokens_out or attempt.cost else ""
     reply["html"] = _html(attempt, part.entries, offset, "afterbegin" if "before" in request.GET else "beforeend")
     return JsonResponse(reply, headers={"Cache-Control": "no-store"})
 

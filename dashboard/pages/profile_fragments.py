@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
@@ -15,11 +16,15 @@ from queue_app.sessions import in_use
 from specs import profiles
 from specs.agents import AgentProfile
 from specs.profiles import Detected
-from workers.models import Attempt
+from workers.models import Attempt, Node
+from workers.states import NodeStatus
 
 USAGE_DAYS = 14
+MOST_NAMED = 4  # machines
 INSTALLED = Look("Installed", "completed", "accent")
 MISSING = Look("Not installed", "attention", "warn")
+INSTALLED_HERE = Look("Installed here", "completed", "accent")
+MISSING_HERE = Look("Not installed here", "info", "mute")  # nobody knows whether that matters
 UNSET = Look("No command", "skipped", "mute")
 
 
@@ -30,10 +35,15 @@ class Row:
     profile: AgentProfile
     detected: Detected
     used: int
+    elsewhere: list[str]  # other machines, on which nobody has looked
 
     @property
     def look(self) -> Look:
-        return INSTALLED if self.detected.found else MISSING if self.profile.command else UNSET
+        if not self.profile.command:
+            return UNSET
+        if self.elsewhere:
+            return INSTALLED_HERE if self.detected.found else MISSING_HERE
+        return INSTALLED if self.detected.found else MISSING
 
     @property
     def is_full(self) -> bool:
@@ -73,10 +83,16 @@ class Usage:
 
 def profile_list() -> Fragment:
     """All profiles: how each starts its agent, what it may do, and whether it can be started here."""
-    used = in_use()
-    rows = [Row(profile, profiles.detect(profile), used[profile.name]) for profile in AgentProfile.objects.all()]
+    used, here = in_use(), settings.SPECYARD.node_name
+    nodes = list(Node.objects.exclude(status=NodeStatus.OFFLINE).values_list("name", flat=True))
+    elsewhere = [name for name in nodes if name != here]
+    rows = [
+        Row(profile, profiles.detect(profile), used[profile.name], elsewhere) for profile in AgentProfile.objects.all()
+    ]
     rows.sort(key=lambda row: (not row.is_usual, not row.detected.found, not row.profile.command, row.profile.name))
-    return Fragment("profile-list", "profiles/_list.html", {"rows": rows})
+    context = {"rows": rows, "here": here, "works_here": here in nodes, "elsewhere": elsewhere[:MOST_NAMED]}
+    context["more"] = len(elsewhere[MOST_NAMED:])
+    return Fragment("profile-list", "profiles/_list.html", context)
 
 
 def profile_usage() -> Fragment:

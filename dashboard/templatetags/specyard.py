@@ -172,9 +172,19 @@ def counted(number: int, noun: str) -> str:
 
 @register.simple_tag
 def usage(row: Worker | Attempt) -> SafeString:
-    """`184k tokens $1.92`: what agents have used for it; without dollars where nobody said what it cost."""
-    tokens = format_html('<span class="usage">{} <i>tokens</i>', words.amount(row.tokens_in + row.tokens_out))
-    return format_html("{}{}</span>", tokens, f" {words.dollars(row.cost)}" if row.cost else "")
+    """`184k tokens $1.92`: what agents have used for it; without tokens or dollars where nobody told them."""
+    amount = row.tokens_in + row.tokens_out
+    tokens = format_html("{} <i>tokens</i>", words.amount(amount)) if amount else ""
+    parts = [part for part in (tokens, words.dollars(row.cost) if row.cost else "") if part]
+    return format_html('<span class="usage">{}</span>', format_html_join(" ", "{}", ((part,) for part in parts)))
+
+
+@register.filter
+def cached(row: Worker | Attempt) -> str:
+    """`of these 150k read from a cache, 2.0k written to one`: how many of the tokens in; "" for none."""
+    parts = ((row.cached_read, "read from a cache"), (row.cached_written, "written to a cache"))
+    told = ", ".join(f"{words.amount(number)} {what}" for number, what in parts if number)
+    return f"of these {told}" if told else ""
 
 
 @register.filter

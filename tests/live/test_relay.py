@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -49,6 +50,22 @@ async def test_a_commit_reaches_the_page(open_page):
     assert isinstance(entry, WorkerQueue)
     await page.until_shows("queue", "Tidy the attic")
     assert page.beacons[-1]["seq"] >= 0
+
+
+async def test_what_an_agent_uses_is_shown_while_it_is_at_work_and_only_then(open_page):
+    worker, attempt = await in_database(running)
+    await in_database(attempt.with_profile, worker, "codex")
+    profiles, own = await open_page("profiles"), await open_page(f"worker:{worker.pk}")
+    for tokens, told in ((184_000, "184k <i>"), (1_300_000, "1.3M <i>")):
+        await in_database(attempt.used, worker, tokens, 0, Decimal("1.92"))
+        await profiles.until_shows("profile-usage", told, timeout=2)
+        await own.until_shows(f"worker-{worker.pk}-facts", told, timeout=2)
+        await own.until_shows(f"worker-{worker.pk}-timeline", told, timeout=2)
+    profiles.messages.clear()
+    await in_database(attempt.output, worker, 12, 1, "counting the beans")
+    await in_database(dispatch.pause_queue, "mira")
+    await profiles.until_shows("status-line", "paused")
+    assert not any("profile-usage" in message for message in profiles.messages)
 
 
 async def test_progress_of_a_worker_is_sent_as_its_card_alone(open_page):

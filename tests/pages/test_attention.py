@@ -382,6 +382,23 @@ def test_tokens_and_cost_are_shown_with_their_units(viewer, talking):
     assert viewer.get(f"/attempts/{attempt.pk}/conversation").json()["usage"] == f'<span class="usage">{told}</span>'
 
 
+def test_without_tokens_there_is_only_a_price(talking):
+    Worker.objects.update(cost=Decimal("1.92"))
+    talking.refresh_from_db()
+    for fragment in (fragments.card(talking), fragments.worker_facts(talking)):
+        assert '<span class="usage">$1.92</span>' in fragment.render()
+
+
+def test_what_came_from_a_cache_is_told_in_words(viewer, talking):
+    attempt = Attempt.objects.get()
+    attempt.chunk = talking.chunks.first()
+    attempt.used(talking, 180_000, 4_000, Decimal(0), 150_000, 2_000)
+    talking.refresh_from_db()
+    told = "of these 150k read from a cache, 2.0k written to a cache"
+    assert told in fragments.worker_facts(talking).render()
+    assert f"180k tokens in ({told}), 4.0k out" in fragments.worker_timeline(talking).render()
+
+
 def test_without_a_price_there_are_only_tokens(talking):
     Worker.objects.update(tokens_in=900)
     talking.refresh_from_db()

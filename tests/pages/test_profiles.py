@@ -4,7 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from dashboard.live.drawing import draw
 from dashboard.live.outbox import Change
@@ -80,6 +82,33 @@ def test_the_list_shows_limits_and_names_of_secrets_only(viewer, node, stored):
     assert "s3cret" not in shown
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_where_workers_run_on_other_machines_the_page_says_where_it_has_looked(viewer, only_codex, here):
+    own = settings.SPECYARD.node_name
+    if here:
+        make.node(own)
+    page = viewer.get("/profiles").content.decode()
+    assert "profile-machines" not in page
+    assert "Not installed here" not in page
+    make.node("build-1")
+    make.node("gone").unregister()
+    page = viewer.get("/profiles").content.decode()
+    said = " ".join(strip_tags(page.partition('id="profile-machines"')[2].partition("</div>")[0]).split())
+    where = ". Workers also run on" if here else ", where no worker runs. Workers run on"
+    alone = "Agents are looked for on the machine of this page alone"
+    assert f"{alone}, {own}{where} build-1: install the agents there too." in said
+    assert "Installed here" in panel(page, AgentProfile.objects.get(name="codex"))
+    opencode = panel(page, AgentProfile.objects.get(name="opencode"))
+    assert "Not installed here" in opencode
+    assert f"Not on {own}. Install it:" in opencode
+
+
+def test_what_a_profile_leaves_to_the_agent_is_called_so(viewer, stored):
+    shown = panel(viewer.get("/profiles").content.decode(), stored)
+    assert shown.count("<dd>its own choice</dd>") == 2
+    assert "\N{EN DASH}" not in shown
+
+
 def test_an_empty_list_says_what_a_profile_is(viewer):
     AgentProfile.objects.all().delete()
     assert "No agent profiles" in viewer.get("/profiles").content.decode()
@@ -118,6 +147,13 @@ def test_usage_is_summed_by_profile_and_day(viewer, node):
     page = viewer.get("/profiles").content.decode()
     for text in ("184k <i>in</i> 18k <i>out</i>", "$1.75", "$0.0031", "$10.00", "$11.75"):
         assert text in page
+
+
+def test_what_an_agent_does_not_tell_is_no_zero(viewer, node):
+    used(0, "codex", 0, "0")
+    page = viewer.get("/profiles").content.decode()
+    assert page.count('<td class="num">\N{EN DASH}</td>') == 2
+    assert "\N{EN DASH}: the agent has not told it." in page
 
 
 def test_a_profile_is_added(operator):
