@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 from workers import stuck
@@ -25,9 +26,19 @@ class Used(NamedTuple):
     tokens_in: int = 0
     tokens_out: int = 0
     cost: Decimal = Decimal(0)
+    cached_read: int = 0
+    cached_written: int = 0
+
+    @classmethod
+    def told(cls, entry: Entry) -> "Used":
+        """What an entry tells, without what cannot be."""
+        cost = entry.get("cost") if entry.get("currency") in ("", "USD", None) else None
+        cached = (tokens(entry.get(name, 0)) for name in ("cached_read", "cached_written"))
+        return cls(tokens(entry["tokens_in"]), tokens(entry["tokens_out"]), dollars(cost), *cached)
 
     def with_(self, other: "Used") -> "Used":
-        return Used(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cost + other.cost)
+        """The sum."""
+        return Used(*map(add, self, other))
 
 
 class Attending(Asking):
@@ -112,12 +123,11 @@ class Attending(Asking):
 
     def take_usage(self, attempt: Attempt, entry: Entry) -> None:
         """Add up what the requests of the attempt have used."""
-        cost = entry.get("cost") if entry.get("currency") in ("", "USD", None) else None
-        self.used[entry["request"]] = Used(tokens(entry["tokens_in"]), tokens(entry["tokens_out"]), dollars(cost))
+        self.used[entry["request"]] = Used.told(entry)
         of_attempt = f"{name_of(attempt, attempt.chunk)}:"
         parts = [used for request, used in self.used.items() if request.startswith(of_attempt)]
         total = reduce(Used.with_, parts, Used())
-        if total != (attempt.tokens_in, attempt.tokens_out, attempt.cost):
+        if total != tuple(getattr(attempt, name) for name in Used._fields):
             attempt.used(self.worker, *total)
 
     def take_transcript(self, attempt: Attempt, entry: Entry) -> None:

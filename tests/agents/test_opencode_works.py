@@ -215,11 +215,11 @@ def delegated(*commands: str) -> list[Answer]:
 def test_a_subagent_at_work_is_no_silence_and_what_it_uses_counts(crew: Crew, background: Background) -> None:
     crew.profile(silence_seconds=4)
     crew.model.add(*delegated(*["sleep 2"] * 3), answer(call("write", filePath="b.txt", content="b\n"), usage(100, 20)))
-    crew.model.add(answer(say("Done."), usage(100, 20)))
+    crew.model.add(answer(say("Done."), usage(100, 20, 40)))
     worker = crew.worker()
     worker = completed(worker, background(worker))
     assert attempts(worker) == [(1, 1, "passed", "")]
-    assert (worker.tokens_in, worker.tokens_out) == (340, 68)
+    assert (worker.tokens_in, worker.tokens_out, worker.cached_read) == (340, 68, 40)
 
 
 def test_a_subagent_that_hangs_is_silence(crew: Crew, background: Background) -> None:

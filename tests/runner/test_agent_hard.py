@@ -109,6 +109,15 @@ def test_what_was_used_before_an_agent_died_counts(talk: Talk, place: Path) -> N
     assert talk.works(scripted(place, *steps, offers=()))["facts"]["usage"]["tokens_in"] == 1010
 
 
+def test_tokens_of_a_cache_are_among_those_that_came_in(talk: Talk, place: Path) -> None:
+    steps = (
+        turn(text("a"), scripts.end("max_tokens"), usage=(100, 5, 700, 30)),
+        turn(text("b"), usage=(10, 1, 800, 0)),
+    )
+    usage = talk.works(scripted(place, *steps))["facts"]["usage"]
+    assert (usage["tokens_in"], usage["cached_read"], usage["cached_written"]) == (1640, 1500, 30)
+
+
 def test_nonsense_is_no_usage(talk: Talk, place: Path) -> None:
     agent = scripted(place, turn(scripts.usage(cost=1e300), text("a"), usage=(10**20, 1)))
     usage = talk.works(agent)["facts"]["usage"]

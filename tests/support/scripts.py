@@ -24,10 +24,17 @@ ONCE, ALWAYS, REJECT = (
 Step = dict[str, Any]
 
 
-def turn(*steps: Step, to: str = "", times: int = 1, deaf: bool = False, usage: tuple[int, int] | None = None) -> Step:
+def turn(
+    *steps: Step,
+    to: str = "",
+    times: int = 1,
+    deaf: bool = False,
+    usage: tuple[int, int] | tuple[int, int, int, int] | None = None,
+) -> Step:
     """An answer to a prompt. `times` 0: as often as it is asked; `deaf`: goes on when it is cancelled;
-    `usage`: tokens in and out, told with the end of the turn."""
-    told = {"input_tokens": usage[0], "output_tokens": usage[1], "total_tokens": sum(usage)} if usage else None
+    `usage`: tokens in and out, and besides those read from a cache and written to one, told at the end."""
+    names = ("input_tokens", "output_tokens", "cached_read_tokens", "cached_write_tokens")
+    told = {**dict(zip(names, usage, strict=False)), "total_tokens": sum(usage)} if usage else None
     return {"steps": list(steps), "to": to, "times": times, "deaf": deaf, "usage": told}
 
 

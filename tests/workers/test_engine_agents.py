@@ -61,6 +61,7 @@ def test_an_agent_gets_the_chunk_as_the_spec_says_it(begin: Any, profile: AgentP
         "files": ["walls.py"],
         "passed": [],
         "note": "",
+        "undone": False,
     }
     assert (execute["profile"]["name"], execute["profile"]["model"]) == (profile.name, "large")
     assert execute["profile"]["secrets"] == {"API_KEY": "s3cr3t-of-the-agent"}
@@ -129,7 +130,7 @@ def test_an_agent_reviews_with_a_profile_of_its_own(begin: Any) -> None:
     assert asked["agent"]["own"] is False  # it works in the directory of the project
     assert asked["agent_data"]
     puppet.tell("session", id="of-the-critic", profile="critic", resumed=False)
-    puppet.tell("usage", tokens_in=7, tokens_out=1, cached=0, cost=None, currency="")
+    puppet.tell("usage", tokens_in=7, tokens_out=1, cached_read=0, cached_written=0, cost=None, currency="")
     puppet.finish()
     done.result(10)
     worker = now(worker)
@@ -238,35 +239,34 @@ def test_what_is_used_is_summed_over_requests_attempts_and_the_worker(begin: Any
     puppet.asked_for("execute")
     puppet.tell("session", id="s1", profile=profile.name, resumed=False)
     for tokens in (100, 250):
-        puppet.tell("usage", tokens_in=tokens, tokens_out=10, cached=5, cost=0.12345, currency="USD")
+        puppet.tell(
+            "usage", tokens_in=tokens, tokens_out=10, cached_read=5, cached_written=2, cost=0.12345, currency="USD"
+        )
     puppet.finish()
     puppet.asked_for("review")
-    puppet.tell("usage", tokens_in=50, tokens_out=5, cached=0, cost=0.5, currency="USD")
+    puppet.tell("usage", tokens_in=50, tokens_out=5, cached_read=0, cached_written=0, cost=0.5, currency="USD")
     puppet.finish()
     puppet.asked_for("execute")
     puppet.tell("session", id="s1", profile=profile.name, resumed=False)
-    puppet.tell("usage", tokens_in=1, tokens_out=2, cached=0, cost=None, currency="")
+    puppet.tell("usage", tokens_in=1, tokens_out=2, cached_read=0, cached_written=0, cost=None, currency="")
     puppet.finish()
     done.result(10)
-    used = list(Attempt.objects.order_by("pk").values_list("tokens_in", "tokens_out", "cost"))
-    assert used == [(300, 15, Decimal("0.6234")), (1, 2, Decimal(0))]
+    names = ("tokens_in", "tokens_out", "cost", "cached_read", "cached_written")
+    used = list(Attempt.objects.order_by("pk").values_list(*names))
+    assert used == [(300, 15, Decimal("0.6234"), 5, 2), (1, 2, Decimal(0), 0, 0)]
     worker = now(worker)
-    assert (worker.tokens_in, worker.tokens_out, worker.cost) == (301, 17, Decimal("0.6234"))
+    total = (301, 17, Decimal("0.6234"), 5, 2)
+    assert tuple(getattr(worker, name) for name in names) == total
     [day] = usage_by_day(worker.created_at)
-    assert (day.profile, day.attempts, day.tokens_in, day.tokens_out, day.cost) == (
-        profile.name,
-        2,
-        301,
-        17,
-        Decimal("0.6234"),
-    )
+    assert (day.profile, day.attempts) == (profile.name, 2)
+    assert tuple(getattr(day, name) for name in names) == total
     assert day.day == worker.created_at.date()
 
 
 def test_dollars_only_are_counted_as_dollars(begin: Any) -> None:
     worker, puppet, done = begin()
     puppet.asked_for("execute")
-    puppet.tell("usage", tokens_in=10, tokens_out=1, cached=0, cost=3.5, currency="EUR")
+    puppet.tell("usage", tokens_in=10, tokens_out=1, cached_read=0, cached_written=0, cost=3.5, currency="EUR")
     puppet.finish()
     done.result(10)
     assert (now(worker).tokens_in, now(worker).cost) == (10, Decimal(0))
@@ -277,14 +277,14 @@ def test_an_owner_that_takes_over_counts_nothing_twice(
 ) -> None:
     worker, puppet, done = begin()
     puppet.asked_for("execute")
-    puppet.tell("usage", tokens_in=100, tokens_out=10, cached=0, cost=1.0, currency="USD")
+    puppet.tell("usage", tokens_in=100, tokens_out=10, cached_read=0, cached_written=0, cost=1.0, currency="USD")
     puppet.tell("transcript", bytes=77)
     until(lambda: running_attempt(worker).transcript_bytes == 77, what="it is counted")
     let_go(done, monkeypatch)
-    puppet.tell("usage", tokens_in=150, tokens_out=20, cached=0, cost=2.0, currency="USD")
+    puppet.tell("usage", tokens_in=150, tokens_out=20, cached_read=0, cached_written=0, cost=2.0, currency="USD")
     done = background(now(worker), driving.adopt)
     until(lambda: now(worker).tokens_in == 150, what="what was used meanwhile is counted")
-    puppet.tell("usage", tokens_in=160, tokens_out=21, cached=0, cost=2.5, currency="USD")
+    puppet.tell("usage", tokens_in=160, tokens_out=21, cached_read=0, cached_written=0, cost=2.5, currency="USD")
     puppet.finish()
     done.result(10)
     worker = now(worker)
@@ -312,7 +312,7 @@ def test_what_it_tells_at_the_end_of_a_stopped_attempt_is_kept(begin: Any, monke
     quits = puppet._quit
 
     def last_words() -> None:
-        puppet.tell("usage", tokens_in=9, tokens_out=1, cached=0, cost=None, currency="")
+        puppet.tell("usage", tokens_in=9, tokens_out=1, cached_read=0, cached_written=0, cost=None, currency="")
         puppet.tell("transcript", bytes=500)
         quits()
 
@@ -342,7 +342,16 @@ def test_what_it_waits_for_by_itself_is_shown_until_it_goes_on(begin: Any) -> No
 def test_what_is_told_about_another_attempt_changes_nothing(begin: Any) -> None:
     worker, puppet, done = begin()
     execute = puppet.asked_for("execute")
-    puppet.tell("usage", attempt=execute["attempt"] + 1, tokens_in=9, tokens_out=9, cached=0, cost=9, currency="USD")
+    puppet.tell(
+        "usage",
+        attempt=execute["attempt"] + 1,
+        tokens_in=9,
+        tokens_out=9,
+        cached_read=0,
+        cached_written=0,
+        cost=9,
+        currency="USD",
+    )
     puppet.tell("asked", attempt=None, question="x", what="blocked", title="", text="?")
     puppet.finish()
     done.result(10)

@@ -28,7 +28,7 @@ def play(puppet: Puppet, message: dict[str, Any]) -> None:
     match message:
         case {"op": "execute", "request": "1.1:execute"} if not told(puppet, "asked"):
             puppet.tell("session", id="s1", profile="painter", resumed=False)
-            puppet.tell("usage", tokens_in=10, tokens_out=1, cached=0, cost=0.5, currency="USD")
+            puppet.tell("usage", tokens_in=10, tokens_out=1, cached_read=0, cached_written=0, cost=0.5, currency="USD")
             puppet.tell("asked", question="1.1:execute#1", what="permission", title="?", options=[make.ALLOW])
         case {"op": "answer", "option": option} if not told(puppet, "answered"):
             puppet.tell("answered", question="1.1:execute#1", option=option, text="", by="person")
@@ -38,7 +38,7 @@ def play(puppet: Puppet, message: dict[str, Any]) -> None:
         case {"op": "execute", "request": "1.2:execute"} if not told(puppet, "waiting"):
             puppet.tell("waiting", reason="provider_rate_limit", until=None, text="Rate limit")
             puppet.tell("going_on")
-            puppet.tell("usage", tokens_in=5, tokens_out=2, cached=0, cost=0.25, currency="USD")
+            puppet.tell("usage", tokens_in=5, tokens_out=2, cached_read=0, cached_written=0, cost=0.25, currency="USD")
             puppet.finish()
         case {"op": "review"} if puppet.under_way:
             puppet.finish()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from specs.fields import CleanTextField
 from workers.errors import StaleTransition
+from workers.models.counted import COUNTED, Counted
 from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import GONE, Worker
@@ -19,7 +20,7 @@ SESSION_LENGTH = 300
 RUNNING = models.Q(status=AttemptStatus.RUNNING)
 
 
-class Attempt(models.Model):
+class Attempt(Counted):
     """One try at a chunk: when it ran, how it ended, how far its log reaches."""
 
     chunk = models.ForeignKey(WorkerChunk, on_delete=models.CASCADE, related_name="attempts")
@@ -34,9 +35,6 @@ class Attempt(models.Model):
     log_lines = models.BigIntegerField(default=0)
     transcript_bytes = models.BigIntegerField(default=0)
     profile = models.CharField(max_length=100, blank=True)  # the agent's; "" without an agent
-    tokens_in = models.BigIntegerField(default=0)
-    tokens_out = models.BigIntegerField(default=0)
-    cost = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))  # dollars
     started_at = models.DateTimeField()
     reviewed_at = models.DateTimeField(null=True)  # when the review began
     finished_at = models.DateTimeField(null=True)
@@ -146,14 +144,21 @@ class Attempt(models.Model):
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, transcript_bytes=size)
 
     @unit_of_work
-    def used(self, worker: Worker, tokens_in: int, tokens_out: int, cost: Decimal) -> None:
+    def used(
+        self,
+        worker: Worker,
+        tokens_in: int,
+        tokens_out: int,
+        cost: Decimal,
+        cached_read: int = 0,
+        cached_written: int = 0,
+    ) -> None:
         """Record what the attempt has used so far, in tokens and dollars; the worker's sums rise by what is new."""
-        worker.own(
-            tokens_in=worker.tokens_in + tokens_in - self.tokens_in,
-            tokens_out=worker.tokens_out + tokens_out - self.tokens_out,
-            cost=worker.cost + cost - self.cost,
+        used: dict[str, Any] = dict(
+            zip(COUNTED, (tokens_in, tokens_out, cost, cached_read, cached_written), strict=True)
         )
-        self._change(tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
+        worker.own(**{name: getattr(worker, name) + now - getattr(self, name) for name, now in used.items()})
+        self._change(**used)
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 
 from workers.models.attempt import Attempt
+from workers.models.counted import COUNTED
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one profile's agents have used on one day; `cost` in dollars."""
+    """What one profile's agents have used on one day; the figures as in `COUNTED`, `cost` in dollars."""
 
     day: date
     profile: str
@@ -20,6 +22,8 @@ class Usage:
     tokens_in: int
     tokens_out: int
     cost: Decimal
+    cached_read: int
+    cached_written: int
 
 
 def usage_by_day(since: datetime, until: datetime | None = None) -> list[Usage]:
@@ -28,10 +32,6 @@ def usage_by_day(since: datetime, until: datetime | None = None) -> list[Usage]:
     if until is not None:
         begun = begun.filter(started_at__lt=until)
     by_day = begun.annotate(day=TruncDate("started_at")).values("day", "profile")
-    rows = by_day.annotate(
-        attempts=Count("pk"), used_in=Sum("tokens_in"), used_out=Sum("tokens_out"), dollars=Sum("cost")
-    ).order_by("-day", "profile")
-    return [
-        Usage(row["day"], row["profile"], row["attempts"], row["used_in"], row["used_out"], row["dollars"])
-        for row in rows
-    ]
+    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in COUNTED}
+    rows = by_day.annotate(attempts=Count("pk"), **sums).order_by("-day", "profile")
+    return [Usage(*row) for row in rows.values_list("day", "profile", "attempts", *sums)]

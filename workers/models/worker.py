@@ -1,7 +1,6 @@
 """A worker runs one spec. All that may happen to one is a verb here; nobody else writes its status."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from specs.fields import CleanCharField, CleanTextField
 from specs.models import Project, Spec
 from workers import publisher
 from workers.errors import Fenced, StaleTransition
+from workers.models.counted import Counted
 from workers.models.event import after_commit, assign, emit, unit_of_work
 from workers.models.node import Node
 from workers.signals import slots_may_be_free
@@ -34,7 +34,7 @@ IS_OPEN = Q(answered_at__isnull=True, closed="")
 GONE = "gone"
 
 
-class Worker(models.Model):
+class Worker(Counted):
     """One run of one spec in one slot.
 
     `desired` is what people want, `status` is what is true. `epoch` names the owner: every write of an owner
@@ -78,9 +78,6 @@ class Worker(models.Model):
     last_output_at = models.DateTimeField(null=True)
     session_id = CleanCharField(max_length=300, blank=True)  # of its agent
     session_profile = models.CharField(max_length=100, blank=True)  # the profile of that agent
-    tokens_in = models.BigIntegerField(default=0)
-    tokens_out = models.BigIntegerField(default=0)
-    cost = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))  # dollars
 
     created_by = CleanCharField(max_length=150, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

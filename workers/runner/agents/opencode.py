@@ -92,7 +92,7 @@ class Opencode:
     async def used(self, session: str) -> dict[str, float] | None:
         """What the whole session has used so far, its subagents too; None when nobody knows.
 
-        Tokens in, out and, of those in, from a cache; the cost.
+        Tokens in, out and, of those in, read from a cache and written to one; the cost.
         """
         own, children = await self._get(_path(session)), await self._children(session)
         if children is None:
@@ -142,10 +142,11 @@ def _retry(state: Any) -> Retry | None:
 def _used(session: Any) -> dict[str, float]:
     """Raises one of STRANGE."""
     told = session["tokens"]
-    cached = int(told["cache"]["read"])
+    read, written = int(told["cache"]["read"]), int(told["cache"]["write"])
     return {
-        "tokens_in": int(told["input"]) + cached + int(told["cache"]["write"]),
+        "tokens_in": int(told["input"]) + read + written,
         "tokens_out": int(told["output"]) + int(told["reasoning"]),
-        "cached": cached,
+        "cached_read": read,
+        "cached_written": written,
         "cost": float(session["cost"]),
     }

@@ -37,9 +37,10 @@ class People(Protocol):
 class Usage:
     """What the requests to the model have cost. Tokens; `cost` in `currency`, None when nobody says."""
 
-    tokens_in: int = 0
+    tokens_in: int = 0  # those of the cache included
     tokens_out: int = 0
-    cached: int = 0
+    cached_read: int = 0
+    cached_written: int = 0
     cost: float | None = None
     currency: str = ""
 
@@ -53,7 +54,8 @@ class Usage:
         return Usage(
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
-            self.cached + other.cached,
+            self.cached_read + other.cached_read,
+            self.cached_written + other.cached_written,
             sum(costs) if costs else None,
             other.currency or self.currency,
         )
@@ -265,12 +267,13 @@ class Session:
     def count(self, response: schema.PromptResponse) -> None:
         """Add what a turn says that it has used."""
         if (used := response.usage) is not None:
-            cached, written = used.cached_read_tokens or 0, used.cached_write_tokens or 0
-            came, went = used.input_tokens + cached + written, used.output_tokens + (used.thought_tokens or 0)
-            if is_plausible(came) and is_plausible(went):
+            read, written = used.cached_read_tokens or 0, used.cached_write_tokens or 0
+            came, went = used.input_tokens + read + written, used.output_tokens + (used.thought_tokens or 0)
+            if all(map(is_plausible, (came, went, read, written))):
                 self.usage.tokens_in += came
                 self.usage.tokens_out += went
-                self.usage.cached += cached
+                self.usage.cached_read += read
+                self.usage.cached_written += written
 
 
 def is_plausible(amount: float) -> bool:
