@@ -13,6 +13,7 @@ from dashboard import config
 from dashboard.cli import application
 from dashboard.cli.refusal import Refused
 from queue_app import dispatch
+from queue_app.models import Yard
 
 MIGRATION_LOCK = 7_370_656_379  # any number that no other program uses for advisory locks in this database
 
@@ -26,7 +27,7 @@ def prepare() -> dict[str, str]:
 
     with _one_at_a_time():
         count = _migrate()
-        _obey_flags()
+        _settle_limit()
         link = signin.create_link(signin.owner())
     return {"database": f"{connection.display_name}, {_migrations(count)}", "link": link}
 
@@ -79,8 +80,9 @@ def _one_at_a_time() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
-def _obey_flags() -> None:
-    """A limit that was given as a flag counts at every start, where the setting counts at the first only."""
+def _settle_limit() -> None:
+    """The limit is made at the first start, from the settings. Given as a flag, it counts at every start."""
+    Yard.current()
     found = config.loaded()
     if found.source_of("queue.max_workers").kind == "flag":
         dispatch.set_limit(found.config.max_workers, by="specyard up")

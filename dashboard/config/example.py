@@ -10,7 +10,7 @@ from dashboard.config.keys import Key, all_keys, sections, words_for
 from dashboard.config.words import toml
 
 WIDTH = 98
-FURTHER_OUTSIDE = "what is said further outside, for the mode or for all"
+FURTHER_OUTSIDE = "as further outside"
 INTRODUCTION = (
     "Settings of Specyard. Every line is a comment; take the # from what you want to change. "
     "Stronger than this file are variables, such as SPECYARD_PORT, and flags, such as --port. "

@@ -85,21 +85,24 @@ class File:
         try:
             # Without waiting: a named pipe has no writer.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
+            try:
                 self._status = os.fstat(descriptor)
-                if stat.S_ISDIR(self._status.st_mode):
-                    raise ConfigInvalid(f"{self.path} is a directory; settings are read from a file.")
-                if str(self.path) == os.devnull:
-                    return b""
-                if not stat.S_ISREG(self._status.st_mode):
-                    raise ConfigInvalid(f"{self.path} is no ordinary file.")
-                content = file.read(MOST_BYTES + 1)
+                self._refuse_what_is_no_file(self._status.st_mode)
+                content = os.read(descriptor, MOST_BYTES + 1)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise ConfigInvalid(f"{self.path} cannot be read: {error.strerror}.") from error
         if len(content) > MOST_BYTES:
             size = f"{self._status.st_size / 1024:,.0f} KiB"
             raise ConfigInvalid(f"{self.path} has {size}; a file of settings has at most {MOST_BYTES // 1024} KiB.")
         return content
+
+    def _refuse_what_is_no_file(self, mode: int) -> None:
+        if stat.S_ISDIR(mode):
+            raise ConfigInvalid(f"{self.path} is a directory; settings are read from a file.")
+        if not stat.S_ISREG(mode) and str(self.path) != os.devnull:
+            raise ConfigInvalid(f"{self.path} is no ordinary file.")
 
     def _walk(self, table: Mapping[str, Any], section: str) -> Iterator[tuple[Key, Any]]:
         for short, value in table.items():

@@ -123,7 +123,8 @@ def did_you_mean_variable(name: str) -> str:
     spelled = {variable_of(key.location): key.variable for key in all_keys()}
     spelled |= {variable_of(key.name.split(".")): key.variable for key in all_keys()}
     spelled |= {key.variable: key.variable for key in all_keys()} | {CONFIG_VARIABLE: CONFIG_VARIABLE}
-    near = difflib.get_close_matches(name[:LONGEST_NAME], spelled, n=1, cutoff=NEAR if "__" in name else VERY_NEAR)
+    alike = [each for each in spelled if ("__" in each) == ("__" in name)]
+    near = difflib.get_close_matches(name[:LONGEST_NAME], alike, n=1, cutoff=NEAR if "__" in name else VERY_NEAR)
     return spelled[near[0]] if near else ""
 
 

@@ -168,8 +168,8 @@ def _key_at(place: tuple[int | str, ...]) -> Key | None:
 
 
 def _sentence(key: Key, source: Source, value: Any, fault: str) -> str:
-    value = shown(masked(key.field, value))
-    value = f'"{value}"' if isinstance(value, str) else value
+    text = shown(masked(key.field, value))
+    text = f'"{text}"' if isinstance(value, str) else text
     match source.kind:
         case "file" if source.file:
             line, subject = f"{source.file.place(key.name)}: ", key.name
@@ -178,7 +178,7 @@ def _sentence(key: Key, source: Source, value: Any, fault: str) -> str:
             line, subject, example = "", source.detail, f"{source.detail} {plain(key.example)}"
         case _:
             line, subject, example = "", f"{key.variable} ({key.name})", f"{key.variable}={plain(key.example)}"
-    return f"{line}{subject} is {value}: it {fault}. For example: {example}"
+    return f"{line}{subject} is {text}: it {fault}. For example: {example}"
 
 
 def _fault(item: ErrorDetails) -> str:

@@ -122,7 +122,8 @@ class Execution(Section):
         default=limits.TIMEOUT_DEFAULT, description=Limits.model_fields["time_limit"].description
     )
     setup_time_limit: Duration = Field(
-        default=limits.TIMEOUT_DEFAULT, description="Wall time for making a workspace and for its setup command."
+        default=limits.TIMEOUT_DEFAULT,
+        description="Wall time for making a workspace, and for the commands that set it up and tear it down.",
     )
     direct: Direct = Field(default_factory=Direct)
     sandbox: Sandbox = Field(default_factory=Sandbox)

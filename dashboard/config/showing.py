@@ -6,7 +6,7 @@ from typing import Any
 from dashboard.config.keys import Key, all_keys, by_location, did_you_mean, sections
 from dashboard.config.loading import Loaded, Source
 from dashboard.config.model import Config
-from dashboard.config.words import in_units, masked, plain, shown
+from dashboard.config.words import escaped, in_units, masked, plain, shown
 
 NONE = "–"  # noqa: RUF001
 
@@ -54,7 +54,7 @@ def _is_in(key: Key, wanted: str) -> bool:
 def _row(loaded: Loaded, key: Key) -> Row:
     value, source, origin = _effective(loaded, key)
     value = masked(key.field, value)
-    text = shown(plain(in_units(key.field, value))) if value not in (None, "", []) else key.at.default or NONE
+    text = escaped(plain(in_units(key.field, value))) if value not in (None, "", []) else key.at.default or NONE
     return Row(key.name, _for_programs(value), text, source.kind, origin, key.variable)
 
 

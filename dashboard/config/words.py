@@ -20,9 +20,13 @@ _PASSWORD = re.compile(r"(://[^:/?#]*:).*@")
 
 
 def shown(value: Any) -> str:
-    """A value or name from outside on one line: shortened, and with nothing that a terminal would obey."""
+    """A value or name from outside as it stands in a sentence: escaped and shortened."""
     text = value if isinstance(value, str) else plain(value)
-    text = f"{text[:LONGEST]}…" if len(text) > LONGEST else text
+    return escaped(f"{text[:LONGEST]}…" if len(text) > LONGEST else text)
+
+
+def escaped(text: str) -> str:
+    """A text with nothing in it that a terminal would obey."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,14 +23,14 @@ NODE = "tests-of-up"
 
 
 class Up:
-    """One `specyard up` (or `node` or `web`). Its output is read all the time; waiting for a line needs no polling."""
+    """One `specyard up` (or `node` or `web`, with flags). Its output is read all the time; waiting needs no polling."""
 
     def __init__(self, environment: Mapping[str, str], command: str = "up", *prefix: str) -> None:
         self.data = Path(environment["SPECYARD_DATA_DIR"])
         self._text = ""
         self._heard = threading.Condition()
         self.process = subprocess.Popen(
-            [*prefix, *SPECYARD, command],
+            [*prefix, *SPECYARD, *shlex.split(command)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
