@@ -22,8 +22,8 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from specs.usual import setup_time_limit
 from workers import launch
-from workers.asking import PREPARE_SECONDS
 from workers.errors import Fenced, RunnerLost, WorkerError
 from workers.launch import Connection, Entry, Run
 from workers.models import Node, Worker
@@ -205,7 +205,7 @@ class Keeper:
             "ahead": {"task": task, "repository": repository, "target": target, "record": record, "base": base},
             "cwd": target,
             "log": os.fspath(run.directory / "ahead.log"),
-            "timeout": PREPARE_SECONDS,
+            "timeout": setup_time_limit(),
             "grace": GRACE_SECONDS,
             **more,
         }

@@ -5,6 +5,7 @@ from typing import Any
 
 from specs import profiles
 from specs.errors import ProfileMissing
+from specs.usual import setup_time_limit
 from workers import launch, workspace
 from workers.launch import Entry
 from workers.link import RunnerLink
@@ -13,8 +14,6 @@ from workers.states import AGENT, AttemptStatus, ChunkOutcome, StuckOption
 from workers.workspace import agent_data
 
 logger = logging.getLogger(__name__)
-
-PREPARE_SECONDS = 1800.0
 
 
 def name_of(attempt: Attempt, chunk: WorkerChunk) -> str:
@@ -64,7 +63,7 @@ class Asking(RunnerLink):
             **self.workspace.preparation(),
             env=self.variables(),
             log=str(log),
-            timeout=PREPARE_SECONDS,
+            timeout=setup_time_limit(),
         )
 
     def ask_to_tear_down(self, command: str) -> Entry:
@@ -77,7 +76,7 @@ class Asking(RunnerLink):
             cwd=self.worker.workspace,
             env=self.variables(),
             log=str(log_path(self.worker.pk, 0)),
-            timeout=PREPARE_SECONDS,
+            timeout=setup_time_limit(),
         )
 
     def ask_to_restore(self, attempt: Attempt, chunk: WorkerChunk) -> Entry | None:

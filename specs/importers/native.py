@@ -14,6 +14,7 @@ from specs.importers.document import ChunkDocument, SpecDocument
 from specs.importers.messages import errors_of
 from specs.importers.rules import checked
 from specs.importers.safe_yaml import load
+from specs.usual import time_limit
 
 SUFFIXES = (".yaml", ".yml")
 name = "native"
@@ -79,7 +80,7 @@ class NativeChunk(Strict):
     review: NativeReview | None = None
     """How the result is reviewed. Without it, `defaults.review`, else the project's review command."""
     timeout: types.Duration | None = None
-    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h. Default: 30m."""
+    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h. Default: as set, 30m."""
     depends_on: types.Names = []
     """Keys of the chunks that must have passed before."""
     files: types.InsidePaths = []
@@ -171,7 +172,7 @@ def _chunk(chunk: NativeChunk, index: int, defaults: NativeDefaults, default_exe
         executor=executor,
         params=params,
         review=review.stored() if review else {},
-        timeout=chunk.timeout or defaults.timeout or limits.TIMEOUT_DEFAULT,
+        timeout=chunk.timeout or defaults.timeout or time_limit(executor),
         depends_on=list(dict.fromkeys(chunk.depends_on)),
         files=chunk.files,
         artifacts=chunk.artifacts,

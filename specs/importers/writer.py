@@ -8,6 +8,7 @@ import yaml
 from specs.durations import format_duration
 from specs.importers.document import ChunkDocument, SpecDocument, canonical
 from specs.importers.safe_yaml import plain_value
+from specs.usual import time_limit
 
 SHAREABLE = ("executor", "params", "review", "timeout")
 
@@ -37,7 +38,8 @@ def _given(item: SpecDocument | ChunkDocument) -> dict[str, Any]:
 def _chunk(chunk: ChunkDocument) -> dict[str, Any]:
     """As it is written. The executor always stands there: its default belongs to the project."""
     data = {**_given(chunk), "executor": chunk.executor}
-    if "timeout" in data:
+    data.pop("timeout", None)
+    if chunk.timeout != time_limit(chunk.executor):
         data["timeout"] = format_duration(chunk.timeout)
     if "agent" in chunk.review:
         agent = {name: value for name, value in chunk.review["agent"].items() if value}

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
+from dashboard.config.model import Execution
 from specs.models import Project
 from tests.support import make
 from tests.support.driving import attempts, driven, leftovers, outcomes
@@ -85,6 +87,15 @@ def test_in_place_a_missing_directory_fails_the_chunk_with_its_name(tmp_path: Pa
     worker = driven(make.worker("true", project=make.project(tmp_path / "gone"), max_attempts=1))
     assert attempts(worker) == [(1, 1, "failed", "workspace_missing")]
     assert worker.error == f"Chunk 1: The workspace {tmp_path / 'gone'} is not there."
+
+
+def test_a_setup_that_takes_longer_than_the_settings_allow_is_ended(source: Path, settings: Settings) -> None:
+    short = Execution.model_construct(setup_time_limit=1)
+    settings.SPECYARD = settings.SPECYARD.model_copy(update={"execution": short})
+    worker = driven(make.worker("true", project=copied(source, setup_command="sleep 60")))
+    assert (worker.status, worker.reason) == (WorkerStatus.FAILED, Reason.PREPARATION_FAILED)
+    assert worker.error == "It ran longer than its limit of 1 s."
+    assert leftovers(worker) == []
 
 
 def test_in_place_the_setup_runs_in_the_projects_own_directory(tmp_path: Path) -> None:
