@@ -37,5 +37,8 @@ window.following = (() => {
   }, { passive: true });
   box.addEventListener("keydown", (event) => { if (event.key === "End" && event.target === box) start(); });
 
+  const resized = new ResizeObserver(() => { if (is()) toEnd(); }); // a phone was turned, output has been coloured
+  [box, part("list")].forEach((one) => resized.observe(one));
+
   return { is, set, count, toEnd };
 })();

@@ -66,7 +66,7 @@ def test_the_panel_says_what_is_asked_and_what_exactly(viewer, worker, permissio
         "Start Redis",
         "docker compose up -d &lt;redis&gt;",
         "waiting ",
-        "like this one, the agent decides: “Always allow docker compose”.",
+        "The agent decides which requests are like this one: “Always allow docker compose”.",
     ):
         assert part in html, part
 
@@ -85,7 +85,7 @@ def test_always_says_for_whom_how_long_and_for_what_it_holds(worker, name, kind)
     scope = html.partition(f'id="scope-{asked.pk}">')[2].partition("</p>")[0]
     assert scope == (
         f"Always holds for worker {worker.pk} alone, until its agent\N{RIGHT SINGLE QUOTATION MARK}s session ends. "
-        "Which requests of the kind execute are like this one, the agent decides. The profile codex stays as it is."
+        "The agent decides which execute requests are like this one. The profile codex stays as it is."
     )
     assert html.count(f'aria-describedby="scope-{asked.pk}"') == 1
 

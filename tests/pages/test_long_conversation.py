@@ -168,3 +168,25 @@ async def test_follow_leads_to_the_end_from_wherever_the_reader_is(page, attempt
     tell(attempt, line("text", id="last", text="and on it goes"))
     await expect(page.get_by_text("and on it goes")).to_be_in_viewport()
     assert await entries(page).count() <= 60
+
+
+async def test_the_end_stays_in_sight_when_the_window_gets_smaller_or_entries_are_unfolded(page, attempt):
+    tell(attempt, *(tool(f"t{n}", output="line\n" * 20) for n in range(10)), *words(0, 12))
+    last = page.get_by_text("word 11", exact=True)
+    await expect(last).to_be_in_viewport()
+    at_end = "box => box.scrollHeight - box.scrollTop - box.clientHeight < 2"
+    await page.set_viewport_size({"width": 360, "height": 640})
+    await expect(page.locator("[data-heads]")).to_have_count(1)
+    await page.get_by_role("button", name="Unfold all").click()
+    await expect(page.locator("#conversation details[open]")).to_have_count(10)
+    await page.wait_for_function(f"({at_end})(document.querySelector('[data-scroll]'))")
+    await expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_no_mark_covers_the_heading_of_tool_calls_on_a_phone(page, attempt):
+    await page.set_viewport_size({"width": 360, "height": 640})
+    tell(attempt, tool("1"), tool("2"))
+    mark, count = page.locator("[data-heads] .entry-mark"), page.locator("[data-heads] [data-count]")
+    await expect(count).to_have_text("2 tool calls")
+    left, right = await mark.bounding_box(), await count.bounding_box()
+    assert left["x"] + left["width"] <= right["x"]

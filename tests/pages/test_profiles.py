@@ -95,7 +95,7 @@ def test_where_workers_run_on_other_machines_the_page_says_where_it_has_looked(v
     page = viewer.get("/profiles").content.decode()
     said = " ".join(strip_tags(page.partition('id="profile-machines"')[2].partition("</div>")[0]).split())
     where = ". Workers also run on" if here else ", where no worker runs. Workers run on"
-    alone = "Agents are looked for on the machine of this page alone"
+    alone = "Agents are looked for only on the machine that serves this page"
     assert f"{alone}, {own}{where} build-1: install the agents there too." in said
     assert "Installed here" in panel(page, AgentProfile.objects.get(name="codex"))
     opencode = panel(page, AgentProfile.objects.get(name="opencode"))
