@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from specs.fields import CleanTextField
 from workers.errors import StaleTransition
-from workers.models.counted import COUNTED, Counted
+from workers.models.counted import Counted
 from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import GONE, Worker
@@ -154,11 +154,20 @@ class Attempt(Counted):
         cached_written: int = 0,
     ) -> None:
         """Record what the attempt has used so far, in tokens and dollars; the worker's sums rise by what is new."""
-        used: dict[str, Any] = dict(
-            zip(COUNTED, (tokens_in, tokens_out, cost, cached_read, cached_written), strict=True)
+        worker.own(
+            tokens_in=worker.tokens_in + tokens_in - self.tokens_in,
+            tokens_out=worker.tokens_out + tokens_out - self.tokens_out,
+            cost=worker.cost + cost - self.cost,
+            cached_read=worker.cached_read + cached_read - self.cached_read,
+            cached_written=worker.cached_written + cached_written - self.cached_written,
         )
-        worker.own(**{name: getattr(worker, name) + now - getattr(self, name) for name, now in used.items()})
-        self._change(**used)
+        self._change(
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            cost=cost,
+            cached_read=cached_read,
+            cached_written=cached_written,
+        )
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:
