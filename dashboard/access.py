@@ -1,6 +1,8 @@
 """Who may see and do what: the only place that decides it.
 
-Everybody who has signed in may look. Operators act: staff, and members of the group "operator".
+Everybody who has signed in is at least a viewer and may look, in a group or not. Operators act. Administrators, which
+staff and superusers are too, look after accounts, tokens, the audit log and Django's admin. A request with an API token
+may do what both the token's scope and its account's role allow.
 """
 
 from collections.abc import Callable
@@ -9,55 +11,106 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import User as Account
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from dashboard.models import ApiToken, Scope
 from queue_app.models import WorkerQueue
 from specs.models import AgentProfile, Project, Spec
 from workers.models import Attempt, Question, Worker
 
-OPERATORS = "operator"
+VIEWERS, OPERATORS, ADMINS = "viewer", "operator", "admin"
+ROLES = (VIEWERS, OPERATORS, ADMINS)  # the names of the groups, each may do what those before it may
+ROLE_OF_SCOPE = {Scope.READ: VIEWERS, Scope.ACT: OPERATORS, Scope.ADMIN: ADMINS}
+ONLY_OPERATORS = "Only operators may do this."
+ONLY_ADMINS = "Only administrators may do this."
 User = AbstractBaseUser | AnonymousUser
 View = Callable[..., HttpResponse]
 
 
-def may_act(user: Any) -> bool:
-    """Whether this user may change something."""
+def role_of_account(user: Any) -> str:
+    """The highest role of an account: viewer, operator or admin; "" for nobody and for an account that is closed."""
     if not user.is_authenticated or not user.is_active:
-        return False
-    return bool(user.is_staff or user.is_superuser or user.groups.filter(name=OPERATORS).exists())
+        return ""
+    if user.is_superuser or user.is_staff:
+        return ADMINS
+    found = set(user.groups.filter(name__in=ROLES).values_list("name", flat=True))
+    return max(found, key=ROLES.index, default=VIEWERS)
 
 
 def role(user: Any) -> str:
-    """`operator` or `viewer`, as the page's body carries it."""
-    return "operator" if may_act(user) else "viewer"
+    """What this request's user may be, as the page's body carries it: the account's role within the token's scope."""
+    if not hasattr(user, "_specyard_role"):  # asked several times for one page
+        own, token = role_of_account(user), getattr(user, "token", None)
+        allowed = ROLE_OF_SCOPE[token.scope] if token is not None else own
+        user._specyard_role = min(own, allowed, key=ROLES.index) if own else ""
+    return str(user._specyard_role)
+
+
+def forget_role(user: Any) -> None:
+    """To be called where the role of an account has changed, or the user gets a token."""
+    vars(user).pop("_specyard_role", None)
+
+
+def may_look(user: Any) -> bool:
+    """Whether this user may see the yard."""
+    return role(user) != ""
+
+
+def may_act(user: Any) -> bool:
+    """Whether this user may change something."""
+    return role(user) in (OPERATORS, ADMINS)
+
+
+def may_administer(user: Any) -> bool:
+    """Whether this user may look after accounts, everybody's tokens, secrets, the audit log and Django's admin."""
+    return role(user) == ADMINS
+
+
+class Accounts(ModelBackend):
+    """Django's accounts; Django's own permissions, which only its admin asks for, follow from the role."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        return may_administer(user_obj) or super().has_perm(user_obj, perm, obj)
+
+    def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
+        return may_administer(user_obj) or super().has_module_perms(user_obj, app_label)
 
 
 def looking(*methods: str) -> Callable[[View], View]:
     """A view for everybody who has signed in; only by these methods (GET unless told)."""
-    return _guard(methods or ("GET", "HEAD"), lambda user: True)
+    return _guard(methods or ("GET", "HEAD"), may_look, "")
 
 
 def acting(*methods: str) -> Callable[[View], View]:
     """A view for operators; only by these methods (POST unless told)."""
-    return _guard(methods or ("POST",), may_act)
+    return _guard(methods or ("POST",), may_act, ONLY_OPERATORS)
 
 
-def _guard(methods: tuple[str, ...], allowed: Callable[[Any], bool]) -> Callable[[View], View]:
+def administering(*methods: str) -> Callable[[View], View]:
+    """A view for administrators; only by these methods (POST unless told)."""
+    return _guard(methods or ("POST",), may_administer, ONLY_ADMINS)
+
+
+def _guard(methods: tuple[str, ...], allowed: Callable[[Any], bool], refusal: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             if not allowed(request.user):
-                raise PermissionDenied
+                raise PermissionDenied(refusal)
             return view(request, *args, **kwargs)
 
-        return require_http_methods(list(methods))(guarded)
+        found = require_http_methods(list(methods))(guarded)
+        found.methods = frozenset(methods)  # type: ignore[attr-defined]
+        return found
 
     return decorate
 
@@ -106,3 +159,14 @@ def get_project(user: User, pk: int) -> Project:
 def get_profile(user: User, pk: int) -> AgentProfile:
     """The agent profile, or Http404."""
     return get_object_or_404(AgentProfile, pk=pk)
+
+
+def get_account(user: User, pk: int) -> Account:
+    """The account, or Http404. Only for administrators."""
+    return get_object_or_404(Account, pk=pk)
+
+
+def get_token(user: Any, pk: int) -> ApiToken:
+    """A token of the user's own, or anybody's for administrators; else Http404."""
+    tokens = ApiToken.objects.select_related("user")
+    return get_object_or_404(tokens if may_administer(user) else tokens.filter(user=user), pk=pk)

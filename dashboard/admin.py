@@ -1,20 +1,74 @@
-"""Sign-in links in Django's admin: who may sign in by one and until when, never the link itself."""
+"""The dashboard's own rows in Django's admin, and accounts as far as they are not looked after on their page.
+
+Never a secret: of links and tokens there are only digests. Entries of the audit log can be looked at, nothing else.
+"""
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
 from django.http import HttpRequest
 
-from dashboard.models import SignInLink
+from dashboard.models import ApiToken, AuditEntry, Failures, SignInLink
+
+admin.site.unregister(User)
+admin.site.unregister(Group)  # the groups are the roles: there are three, and a page that gives them
+
+
+class LookingAdmin(admin.ModelAdmin):
+    """To look at."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    """Name and address. Roles, passwords and closing are on the page Accounts, where the last administrator is kept."""
+
+    fieldsets = [(None, {"fields": ["username", "first_name", "last_name", "email", "last_login", "date_joined"]})]
+    readonly_fields = ["username", "last_login", "date_joined"]
+    list_display = ["username", "email", "is_active", "last_login"]
+    list_filter = ["is_active", "groups"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(admin.ModelAdmin):
+class SignInLinkAdmin(LookingAdmin):
     """To look at, and to take a link back by deleting it."""
 
     list_display = ["user", "expires_at", "used_at"]
     fields = ["user", "expires_at", "used_at"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("dashboard.delete_signinlink")
 
-    def has_change_permission(self, request: HttpRequest, obj: SignInLink | None = None) -> bool:
-        return False
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(LookingAdmin):
+    list_display = ["name", "prefix", "user", "scope", "expires_at", "last_used_at", "revoked_at"]
+    list_select_related = ["user"]
+    exclude = ["digest"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LookingAdmin):
+    list_display = ["at", "actor", "source", "action", "label"]
+
+
+@admin.register(Failures)
+class FailuresAdmin(LookingAdmin):
+    list_display = ["__str__", "blocked_until"]

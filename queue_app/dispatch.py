@@ -13,6 +13,7 @@ from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadValue, NothingTo
 from queue_app.models import MOST_WORKERS, WorkerQueue, Yard
 from queue_app.ordering import check_priority, first_rank, last_rank
 from queue_app.waiting import Situation, why
+from specs.acting import Target, record
 from specs.models import Spec
 from workers.errors import StaleTransition
 from workers.models import Worker, accept, after_commit, emit, unit_of_work
@@ -80,6 +81,9 @@ def _add(
         added_at=at,
     )
     emit(EventKind.QUEUE_UPDATED, action="added", entry=entry.pk, spec=fresh.pk, by=by)
+    facts = {"spec": fresh.pk, "priority": priority, "not_before": not_before, "continues": entry.continues_id}
+    given = {name: fact for name, fact in facts.items() if fact}
+    record("queue.add", Target(entry.pk, fresh.title), after=given, by=by)
     return entry
 
 
@@ -87,19 +91,25 @@ def _add(
 def remove(entry_id: int, by: str) -> bool:
     """Take an entry out of the queue. False when it was gone already (removed, or started)."""
     Yard.locked()
-    gone, _ = WorkerQueue.objects.filter(pk=entry_id).delete()
-    if gone:
-        emit(EventKind.QUEUE_UPDATED, action="removed", entry=entry_id, by=by)
-    return bool(gone)
+    entry = WorkerQueue.objects.select_related("spec").filter(pk=entry_id).first()
+    if entry is None:
+        return False
+    entry.delete()
+    emit(EventKind.QUEUE_UPDATED, action="removed", entry=entry_id, by=by)
+    before = {"spec": entry.spec_id, "priority": entry.priority}
+    record("queue.remove", Target(entry_id, entry.spec.title), before=before, by=by)
+    return True
 
 
 @unit_of_work
 def set_not_before(entry_id: int, not_before: datetime | None, by: str) -> None:
     """Let an entry wait until a time, or no longer."""
     Yard.locked()
-    if not WorkerQueue.objects.filter(pk=entry_id).update(not_before=not_before):
-        raise WorkerQueue.DoesNotExist
+    entry = WorkerQueue.objects.select_related("spec").get(pk=entry_id)
+    WorkerQueue.objects.filter(pk=entry_id).update(not_before=not_before)
     emit(EventKind.QUEUE_UPDATED, action="changed", entry=entry_id, by=by)
+    before, after = {"not_before": entry.not_before}, {"not_before": not_before}
+    record("queue.set_not_before", Target(entry_id, entry.spec.title), before=before, after=after, by=by)
     after_commit(fill_slots)
 
 
@@ -110,6 +120,7 @@ def pause_queue(by: str) -> None:
     if not yard.paused:
         Yard.objects.filter(pk=1).update(paused=True, paused_by=by, paused_at=timezone.now())
         emit(EventKind.QUEUE_UPDATED, action="paused", by=by)
+        record("queue.pause", before={"paused": False}, after={"paused": True}, by=by)
 
 
 def resume_queue(by: str) -> None:
@@ -123,6 +134,7 @@ def _resume(by: str) -> None:
     if Yard.locked().paused:
         Yard.objects.filter(pk=1).update(paused=False, paused_by="", paused_at=None)
         emit(EventKind.QUEUE_UPDATED, action="resumed", by=by)
+        record("queue.resume", before={"paused": True}, after={"paused": False}, by=by)
 
 
 def set_limit(limit: int, by: str) -> None:
@@ -135,9 +147,11 @@ def set_limit(limit: int, by: str) -> None:
 def _set_limit(limit: int, by: str) -> None:
     if not 0 <= limit <= MOST_WORKERS:
         raise BadValue(f"limit: {limit} is not between 0 and {MOST_WORKERS}.")
-    if Yard.locked().limit != limit:
+    before = Yard.locked().limit
+    if before != limit:
         Yard.objects.filter(pk=1).update(limit=limit)
         emit(EventKind.SETTINGS_CHANGED, limit=limit, by=by)
+        record("queue.set_limit", before={"limit": before}, after={"limit": limit}, by=by)
 
 
 def requeue(worker: Worker, by: str) -> None:

@@ -5,6 +5,7 @@ from fractional_indexing import generate_key_between
 
 from queue_app.errors import BadPlace, BadValue
 from queue_app.models import WorkerQueue, Yard
+from specs.acting import Target, changes, record
 from workers.models import emit, unit_of_work
 from workers.states import EventKind
 
@@ -104,9 +105,12 @@ def _free_rank(entry: WorkerQueue, low: str | None, high: str | None) -> str:
 
 def _place(entry: WorkerQueue, priority: int, rank: str, by: str) -> WorkerQueue:
     changed = entry.priority != priority
+    old = {"priority": entry.priority, "rank": entry.rank}
     entry.priority, entry.rank = priority, rank
     WorkerQueue.objects.filter(pk=entry.pk).update(priority=priority, rank=rank)
     emit(EventKind.QUEUE_UPDATED, action="moved", entry=entry.pk, by=by, priority=priority, priority_changed=changed)
+    before, after = changes(old, {"priority": priority, "rank": rank})
+    record("queue.move", Target(entry.pk, entry.spec.title), before=before, after=after, by=by)
     return entry
 
 

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from specs import executors, limits, profiles
+from specs.acting import changes, record
 from specs.directories import checked_directory
 from specs.durations import refuse
 from specs.errors import SpecInvalid
@@ -106,11 +107,17 @@ def to_yaml(spec: Spec) -> str:
 
 
 def _save(project: Project, data: Mapping[str, Any]) -> Project:
-    for name, value in check_project(project, data).items():
+    values = check_project(project, data)
+    is_new = project.pk is None
+    old = {} if is_new else {name: getattr(project, name) for name in values}
+    for name, value in values.items():
         setattr(project, name, value)
     try:
         with transaction.atomic():
             project.save()
+            before, after = changes(old, values)
+            if after:
+                record("project.create" if is_new else "project.change", project, before=before, after=after)
     except IntegrityError as error:  # somebody took the name a moment ago
         if _is_taken(project, project.name):
             raise SpecInvalid([_taken(project.name)]) from error

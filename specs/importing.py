@@ -10,6 +10,7 @@ from pathlib import Path
 from django.db import IntegrityError, transaction
 
 from specs import limits
+from specs.acting import record
 from specs.directories import checked_directory, usual_isolation
 from specs.discovery import project_roots, spec_files
 from specs.errors import SpecInvalid
@@ -143,6 +144,7 @@ def _create(project: Project) -> Project:
         try:
             with transaction.atomic():
                 project.save(force_insert=True)
+                record("project.create", project, after={"name": project.name, "directory": project.directory})
                 return project
         except IntegrityError:
             # Perhaps another import was just faster.

@@ -9,6 +9,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from specs import limits
+from specs.acting import Target, record
 from specs.agents import AgentProfile, Permission
 from specs.errors import ProjectInUse, SpecInUse
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField, valid_name
@@ -88,14 +89,17 @@ class Project(models.Model):
         """
         with transaction.atomic():
             Project.objects.select_for_update().get(pk=self.pk)
+            target, specs = Target.of(self), list(self.specs.select_for_update().order_by("pk"))
             try:
-                for spec in self.specs.select_for_update().order_by("pk"):
+                for spec in specs:
                     spec.delete()
                 self.delete()
             except SpecInUse as error:
                 raise ProjectInUse(str(error)) from error
             except ProtectedError as error:
                 raise ProjectInUse(_who_refers(error)) from error
+            before = {"directory": self.directory, "specs": [spec.key for spec in specs]}
+            record("project.delete", target, before=before)
 
 
 class Spec(models.Model):
@@ -165,10 +169,12 @@ class Spec(models.Model):
             locked = Spec.objects.select_for_update().get(pk=self.pk)
             if reason := locked.in_use():
                 raise SpecInUse(reason)
+            target, before = Target.of(locked), {"project": locked.project.name, "key": locked.key}
             try:
                 locked.delete()
             except ProtectedError as error:
                 raise SpecInUse(_who_refers(error)) from error
+            record("spec.delete", target, before=before)
 
 
 @receiver(pre_delete, sender=Spec)

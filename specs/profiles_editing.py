@@ -9,6 +9,7 @@ from django.db.models import Q
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from specs import limits
+from specs.acting import Target, changes, record
 from specs.agents import AgentProfile
 from specs.durations import refuse
 from specs.errors import ProfileInUse, SpecInvalid
@@ -138,7 +139,9 @@ def remove_profile(profile: AgentProfile) -> None:
         locked = AgentProfile.objects.select_for_update().get(pk=profile.pk)
         if reason := who_needs(locked.name):
             raise ProfileInUse(reason)
+        target = Target.of(locked)
         locked.delete()
+        record("profile.delete", target, before={"command": locked.command})
 
 
 def who_needs(name: str) -> str:
@@ -177,11 +180,17 @@ def _secrets_problem(secrets: dict[str, str], environment: Any) -> str:
 
 
 def _save(profile: AgentProfile, data: Mapping[str, Any], secrets: Mapping[str, str | None]) -> AgentProfile:
-    for name, value in check_profile(profile, data, secrets).items():
+    values = check_profile(profile, data, secrets)
+    is_new = profile.pk is None
+    old = {} if is_new else {name: getattr(profile, name) for name in values}
+    for name, value in values.items():
         setattr(profile, name, value)
     try:
         with transaction.atomic():
             profile.save()
+            before, after = changes(old, values)
+            if after:
+                record("profile.create" if is_new else "profile.change", profile, before=before, after=after)
     except IntegrityError as error:  # somebody took the name a moment ago
         if _is_taken(profile, profile.name):
             raise SpecInvalid([("name", _taken(profile.name))]) from error

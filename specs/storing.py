@@ -1,11 +1,13 @@
 """From documents to rows and back. What stays the same thing stays the same row."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from specs.acting import changes, record
 from specs.errors import SpecInvalid
 from specs.importers.document import ChunkDocument, SpecDocument
 from specs.models import Chunk, Project, Spec
@@ -49,15 +51,33 @@ def store(project: Project, key: str, document: SpecDocument, source: Source | N
         if spec and source == Source(spec.source_path, spec.source_hash):
             return ImportResult(spec, created=False, changed=False)
         created = spec is None
+        old = document_of(spec) if spec else None
         spec = spec or Spec(project=project, key=key)
-        changed = created or not document_of(spec).same_as(document)
+        changed = old is None or not old.same_as(document)
         if source:
             spec.source_path, spec.source_hash, spec.imported_at = source.path, source.hash, timezone.now()
         if changed:
             _write(spec, document)
+            _record(spec, old, document, source)
         elif source:
             spec.save(update_fields=["source_path", "source_hash", "imported_at"])
         return ImportResult(spec, created=created, changed=changed)
+
+
+def _record(spec: Spec, old: SpecDocument | None, new: SpecDocument, source: Source | None) -> None:
+    """Say what has changed: fields of the spec, and of chunks only which ones."""
+    before, after = changes(_facts(old) if old else {}, _facts(new))
+    if old is not None:
+        known = {chunk.key: chunk for chunk in old.chunks}
+        after["changed_chunks"] = [chunk.key for chunk in new.chunks if known.get(chunk.key, chunk) != chunk]
+    if source:
+        after["source"] = source.path
+    record("spec.create" if old is None else "spec.change", spec, before=before, after=after)
+
+
+def _facts(document: SpecDocument) -> dict[str, Any]:
+    facts = {name: getattr(document, name) for name in SPEC_FIELDS}
+    return facts | {"chunks": [chunk.key for chunk in document.chunks]}
 
 
 def _write(spec: Spec, document: SpecDocument) -> None:

@@ -10,7 +10,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from dashboard import access
-from dashboard.api import changes, problems
+from dashboard.api import audit, changes, problems, tokens
 from dashboard.api.authentication import LOOKING
 from dashboard.api.problems import FieldError, Problem
 
@@ -103,6 +103,8 @@ api = Api(
 for error, handler in problems.HANDLERS.items():
     api.add_exception_handler(error, handler)
 api.add_router("", changes.router, tags=["changes"])
+api.add_router("", tokens.router, tags=["tokens"])
+api.add_router("", audit.router, tags=["audit"])
 
 
 @api.get("/openapi.json", include_in_schema=False, url_name="openapi-json")

@@ -15,6 +15,7 @@ from ninja import Schema
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 from pydantic import Field
 
+from dashboard import access, slowing, tokens
 from queue_app.errors import BadValue
 from specs.errors import SpecInvalid, SpecsError
 from workers.errors import WorkerError
@@ -132,6 +133,22 @@ def _of_http(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(error.status_code, str(error), headers=headers)
 
 
+def _of_bad_token(request: HttpRequest, error: tokens.InvalidToken) -> HttpResponse:
+    """https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
+    headers = {"WWW-Authenticate": 'Bearer realm="specyard", error="invalid_token"'}
+    return problem(HTTPStatus.UNAUTHORIZED, str(error), kind="invalid-token", headers=headers)
+
+
+def _of_slowed(request: HttpRequest, error: slowing.Slowed) -> HttpResponse:
+    return problem(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers={"Retry-After": str(error.seconds)})
+
+
+def _of_forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    by_token = getattr(request.user, "token", None) is not None
+    headers = {"WWW-Authenticate": 'Bearer realm="specyard", error="insufficient_scope"'} if by_token else {}
+    return problem(HTTPStatus.FORBIDDEN, str(error) or access.ONLY_OPERATORS, headers=headers)
+
+
 Handler = Callable[[HttpRequest, Any], HttpResponse]
 HANDLERS: dict[type[Exception], Handler] = {
     ValidationError: _of_validation,
@@ -141,13 +158,14 @@ HANDLERS: dict[type[Exception], Handler] = {
     WorkerError: _of_worker,
     GitFailed: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind="git-failed"),
     Http404: lambda request, error: problem(HTTPStatus.NOT_FOUND, _of_missing(error)),
-    PermissionDenied: lambda request, error: problem(HTTPStatus.FORBIDDEN, str(error) or FORBIDDEN),
+    PermissionDenied: _of_forbidden,
+    tokens.InvalidToken: _of_bad_token,
+    slowing.Slowed: _of_slowed,
     AuthenticationError: lambda request, error: _of_http(request, AuthenticationError(message=SIGN_IN)),
     HttpError: _of_http,
     OperationalError: _of_database,
     InterfaceError: _of_database,
 }
-FORBIDDEN = "Only operators may do this."
 SIGN_IN = "Sign in, or send the API token of an account."
 
 

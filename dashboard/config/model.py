@@ -157,6 +157,17 @@ class Config(BaseSettings):
         examples=["fifty random characters"],
         description="Signs sessions and links. All web servers of a fleet need the same.",
     )
+    https: Annotated[bool, At("server.https")] = Field(
+        default=False,
+        description="The pages are reached by https only, through a proxy that sets X-Forwarded-Proto itself: cookies "
+        "are sent by https alone, http is sent on to https, and browsers are told to remember that.",
+    )
+    trusted_proxies: Annotated[Whole, At("server.trusted_proxies")] = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="How many proxies stand in front: so many addresses of X-Forwarded-For, from the right, are true.",
+    )
     debug: Annotated[bool, At("server.debug")] = Field(
         default=False, description="Show details of errors to everybody. Only for work on Specyard itself."
     )

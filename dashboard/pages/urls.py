@@ -3,8 +3,10 @@
 from django.urls import URLPattern, path
 
 from dashboard.pages import (
+    accounts,
     attempts,
     attention,
+    audit,
     changes,
     conversation,
     demo,
@@ -14,6 +16,7 @@ from dashboard.pages import (
     queue,
     sign_in,
     specs,
+    tokens,
     workers,
 )
 
@@ -68,4 +71,16 @@ urlpatterns: list[URLPattern] = [
     path("profiles/<int:pk>", profiles.edit, name="profile"),
     path("history", history.index, name="history"),
     path("demo", demo.create, name="demo"),
+    path("account/password", accounts.own_password, name="account-password"),
+    path("account/tokens", tokens.index, name="account-tokens"),
+    path("account/tokens/<int:pk>/revoke", tokens.revoke, name="token-revoke"),
+    path("accounts", accounts.index, name="accounts"),
+    path("accounts/<int:pk>", accounts.detail, name="account"),
+    path("accounts/<int:pk>/role", accounts.role, name="account-role"),
+    path("accounts/<int:pk>/password", accounts.password, name="account-set-password"),
+    path("accounts/<int:pk>/link", accounts.link, name="account-link"),
+    path("accounts/<int:pk>/deactivate", accounts.deactivate, name="account-deactivate"),
+    path("accounts/<int:pk>/activate", accounts.activate, name="account-activate"),
+    path("audit", audit.index, name="audit"),
+    path("audit/audit.<str:form>", audit.export, name="audit-export"),
 ]

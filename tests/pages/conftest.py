@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import Client
 
-from dashboard.access import OPERATORS
+from dashboard.access import ADMINS, OPERATORS
 from queue_app.models import Yard
 from tests.support import make
 from workers.models import Node, Worker
@@ -32,6 +32,12 @@ def viewer(db: None) -> Client:
 def operator(db: None) -> Client:
     """Signed in, member of the operators."""
     return _client("mira", OPERATORS)
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    """Signed in, member of the administrators."""
+    return _client("ada", ADMINS)
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ from dashboard.pages.urls import urlpatterns
 LISTS = ("workers", "queue", "specs", "projects", "profiles", "history")
 BRANCHED = ("worker-changes", "worker-changes-count", "worker-changes-files", "worker-patch")
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
-LOOKING = ("home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
-PAGES_TO_ACT = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")
+OWN = ("account-tokens", "account-password")  # of every account
+ADMINISTERING = ("accounts", "account", "audit")
+LOOKING = (*OWN, "home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
+EDITORS = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")
+PAGES_TO_ACT = (*EDITORS, *ADMINISTERING)
 ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),
@@ -21,11 +24,13 @@ ACTIONS = {
         *("queue", "queue-pause", "queue-resume", "queue-limit", "queue-restore", "queue-move", "queue-priority"),
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
         *("project-new", "project", "project-import", "profile-new", "profile", "demo"),
+        *("accounts", "account-role", "account-set-password", "account-link", "account-deactivate", "account-activate"),
     ),
     "delete": ("worker-pause", "queue-entry", "spec", "project", "profile"),
 }
 NOBODYS = 4711  # a number that no row has
 OPEN_TO_ALL = ("sign-in", "sign-in-link", "sign-out")
+ELSEWHERE = ("token-revoke", "audit-export")  # tests/accounts
 NUMBERED = {pattern.name for pattern in urlpatterns if "<int:pk>" in str(pattern.pattern)}
 EVERY_ACTION = [(method, name) for method, names in ACTIONS.items() for name in names]
 
@@ -35,7 +40,7 @@ def path_of(name: str) -> str:
 
 
 def test_every_address_is_covered_by_these_tests():
-    covered = {*LOOKING, *PAGES_TO_ACT, *OPEN_TO_ALL, *(name for _, name in EVERY_ACTION)}
+    covered = {*LOOKING, *PAGES_TO_ACT, *OPEN_TO_ALL, *ELSEWHERE, *(name for _, name in EVERY_ACTION)}
     assert covered == {pattern.name for pattern in urlpatterns}
 
 
@@ -69,9 +74,9 @@ def test_a_viewer_sees_the_lists(viewer, name):
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERED))
-def test_what_does_not_exist_is_not_found(operator, name):
+def test_what_does_not_exist_is_not_found(admin, name):
     method = "get" if name in (*LOOKING, *PAGES_TO_ACT) else "delete" if name == "queue-entry" else "post"
-    assert getattr(operator, method)(path_of(name)).status_code == 404
+    assert getattr(admin, method)(path_of(name)).status_code == 404
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIONS["post"] if name not in (*LOOKING, *PAGES_TO_ACT)])
@@ -128,9 +133,9 @@ def test_signing_in_leads_to_this_site_only(client, db):
 def test_a_sign_in_link_works_once(db):
     path = signin.create_link(User.objects.create_user("mira"))
     first, second = Client(), Client()
-    assert first.get(path)["Location"] == "/workers"
+    assert first.post(path)["Location"] == "/workers"
     assert first.get("/workers").status_code == 200
-    assert second.get(path)["Location"] == "/sign-in"
+    assert second.post(path)["Location"] == "/sign-in"
     assert second.get("/workers").status_code == 302
     assert "has been used or is too old" in second.get("/sign-in").content.decode()
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from specs.acting import record
 from specs.fields import CleanCharField, CleanTextField
 from workers import publisher
 from workers.errors import StaleTransition
@@ -54,6 +55,7 @@ class Landing(models.Model):
             raise StaleTransition(reason)
         landing = cls.objects.create(worker=fresh, kind=kind, asked_by=by)
         emit(EventKind.WORKER_PROGRESS, fresh.pk, landing=kind, by=by)
+        record(f"worker.{kind}", fresh, after={"branch": fresh.branch}, by=by)
         after_commit(partial(publisher.land, fresh.node.name, landing.pk))
         return landing
 

@@ -5,6 +5,7 @@ from functools import partial
 from django.db import models
 from django.utils import timezone
 
+from specs.acting import record
 from specs.fields import CleanCharField, CleanTextField
 from workers import publisher
 from workers.errors import StaleTransition
@@ -50,6 +51,7 @@ class Message(models.Model):
             assign(message, {"now": True})
         if is_new:
             emit(EventKind.WORKER_PROGRESS, fresh.pk, message=message.pk, by=by)
+            record("worker.tell", fresh, after={"text": text, "now": now}, by=by)
         after_commit(partial(publisher.wish_changed, fresh.pk, f"message:{message.pk}:{message.now}"))
         return message
 

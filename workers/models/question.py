@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from specs.acting import record
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField
 from workers import publisher
 from workers.errors import InvalidWords, StaleTransition
@@ -86,6 +87,8 @@ class Question(models.Model):
         Question.objects.filter(pk=self.pk).update(**facts)
         assign(self, facts)
         worker.questions_changed()
+        said = {"question": self.sentence, "option": option, "text": text}
+        record("worker.answer", worker, after={name: value for name, value in said.items() if value}, by=by)
         after_commit(partial(publisher.wish_changed, worker.pk, f"answer:{self.pk}"))
 
     def _refuse_what_is_late(self) -> None:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from specs.acting import record
 from specs.fields import CleanCharField, CleanTextField
 from specs.models import Project, Spec
 from workers import publisher
@@ -32,6 +33,13 @@ IS_FINAL = Q(completed_at__isnull=False)
 # Of its questions.
 IS_OPEN = Q(answered_at__isnull=True, closed="")
 GONE = "gone"
+# What the record of actions calls a wish, or a stop for a reason.
+VERBS = {
+    Wish.RUN: "worker.resume",
+    Wish.PAUSE: "worker.pause",
+    Reason.STOPPED: "worker.stop",
+    Reason.REQUEUED: "worker.requeue",
+}
 
 
 class Worker(Counted):
@@ -144,6 +152,7 @@ class Worker(Counted):
         fresh = Worker.objects.select_for_update().get(pk=self.pk)
         if fresh.status == WorkerStatus.IDLE:
             fresh.stopped(by, reason)
+            record(VERBS[reason], fresh, before={"desired": fresh.desired}, after={"desired": Wish.STOP}, by=by)
         elif fresh.desired != Wish.STOP:
             fresh._wish(Wish.STOP, by, reason=reason)
         elif fresh.status in FINAL:
@@ -152,6 +161,7 @@ class Worker(Counted):
 
     def _wish(self, wish: Wish, by: str, **also: Any) -> None:
         wanted = Worker.objects.filter(IS_ACTIVE, pk=self.pk).exclude(desired=Wish.STOP)
+        before = wanted.select_for_update().values_list("desired", flat=True).first()
         if not wanted.update(desired=wish, desired_by=by, **also):
             fresh = Worker.objects.get(pk=self.pk)
             raise StaleTransition(
@@ -159,6 +169,8 @@ class Worker(Counted):
             )
         assign(self, {"desired": wish, "desired_by": by})
         emit(EventKind.WORKER_PROGRESS, self.pk, desired=wish, by=by)
+        if before != wish:
+            record(VERBS[also.get("reason", wish)], self, before={"desired": before}, after={"desired": wish}, by=by)
         after_commit(partial(publisher.wish_changed, self.pk, wish))
 
     # What owners record. Each carries the epoch; a fenced owner gets Fenced and has to let go.

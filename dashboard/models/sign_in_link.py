@@ -1,4 +1,4 @@
-"""What the dashboard itself keeps: links that sign in once."""
+"""Links that sign in once."""
 
 from django.conf import settings
 from django.db import models

@@ -1,0 +1,159 @@
+"""What administrators do to accounts; the pages call these verbs.
+
+An account has one role, as a group: viewer, operator or admin. Somebody can always administer: the last active
+administrator is neither demoted nor closed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from dashboard import access, signin, tokens
+from queue_app.errors import BadValue
+from specs.acting import record
+from workers.models.question import POLICY
+
+RESERVED = {POLICY, "system", "specyard"}  # what the pages call those who are nobody
+IS_ADMIN = Q(is_superuser=True) | Q(is_staff=True) | Q(groups__name=access.ADMINS)
+NAME_LENGTH = 150
+
+
+class LastAdministrator(Exception):
+    """This is the last active administrator. Make somebody else one first."""
+
+    def __str__(self) -> str:
+        return LastAdministrator.__doc__ or ""
+
+
+def create(name: str, role: str, by: str = "") -> User:
+    """A new account without a password: set one, or give it a link to sign in. Raises BadValue."""
+    name = _checked_name(name)
+    _check_role(role)
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(name)
+            user.groups.set([_group(role)])
+            record("account.create", user, after={"role": role}, by=by)
+    except IntegrityError as error:  # somebody took the name a moment ago
+        raise BadValue(_taken(name)) from error
+    return user
+
+
+def set_role(user: User, role: str, by: str = "") -> None:
+    """Give the account this role and no other. Raises BadValue or LastAdministrator."""
+    _check_role(role)
+    with _one_at_a_time():
+        user.refresh_from_db()
+        before = _role_of(user)
+        if role != access.ADMINS:
+            _check_that_others_administer(user)
+        user.groups.remove(*Group.objects.filter(name__in=access.ROLES))
+        user.groups.add(_group(role))
+        User.objects.filter(pk=user.pk).update(is_staff=False, is_superuser=False)
+        user.refresh_from_db()
+        access.forget_role(user)
+        if before != role:
+            record("account.set_role", user, before={"role": before}, after={"role": role}, by=by)
+
+
+def deactivate(user: User, by: str = "") -> None:
+    """Close the account: its sessions end, its tokens are revoked, open pages lose their connection within seconds.
+
+    Repeating it changes nothing. Raises LastAdministrator.
+    """
+    with _one_at_a_time():
+        _check_that_others_administer(user)
+        if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+            end_sessions(user)
+            tokens.revoke_all(user, by)
+            user.sign_in_links.all().delete()  # type: ignore[attr-defined]
+            record("account.deactivate", user, before={"active": True}, after={"active": False}, by=by)
+    user.refresh_from_db()
+
+
+def activate(user: User, by: str = "") -> None:
+    """Open the account again. Its old sessions, tokens and links stay gone."""
+    with _one_at_a_time():
+        if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+            record("account.activate", user, before={"active": False}, after={"active": True}, by=by)
+    user.refresh_from_db()
+
+
+def set_password(user: User, password: str, by: str = "") -> None:
+    """Change the password, which ends every session of the account. Raises BadValue with the validators' reasons."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise BadValue(f"password: {' '.join(error.messages)}") from error
+    with transaction.atomic():
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        record("account.set_password", user, by=by)
+
+
+def give_link(user: User, by: str = "") -> str:
+    """The path of a link that signs the account in, once within 10 minutes. Raises BadValue for a closed one."""
+    if not user.is_active:
+        raise BadValue("account: is closed, so nobody can sign in by it.")
+    return signin.create_link(user, by=by)
+
+
+def end_sessions(user: User) -> None:
+    """End every session of the account, wherever it has signed in."""
+    for session in Session.objects.iterator():
+        if session.get_decoded().get("_auth_user_id") == str(user.pk):
+            session.delete()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """A transaction in which nobody else changes who administers: two could each leave the other as the last one."""
+    with transaction.atomic():
+        Group.objects.select_for_update().get(name=access.ADMINS)
+        yield
+
+
+def _check_that_others_administer(user: User) -> None:
+    administers = User.objects.filter(IS_ADMIN, is_active=True)
+    if administers.filter(pk=user.pk).exists() and not administers.exclude(pk=user.pk).exists():
+        raise LastAdministrator
+
+
+def _checked_name(name: str) -> str:
+    name = User.normalize_username(name.strip())
+    try:
+        UnicodeUsernameValidator()(name)
+    except ValidationError as error:
+        raise BadValue("name: must consist of letters, digits and @ . + - _ only.") from error
+    if len(name) > NAME_LENGTH:
+        raise BadValue(f"name: must have 1 to {NAME_LENGTH} characters.")
+    if name.casefold() in RESERVED:
+        raise BadValue(f"name: “{name}” is what pages call nobody in particular; choose another.")
+    if User.objects.filter(username__iexact=name).exists():
+        raise BadValue(_taken(name))
+    return name
+
+
+def _taken(name: str) -> str:
+    return f"name: “{name}” is the name of another account."
+
+
+def _check_role(role: str) -> None:
+    if role not in access.ROLES:
+        raise BadValue(f"role: must be one of {', '.join(access.ROLES)}.")
+
+
+def _group(role: str) -> Group:
+    return Group.objects.get(name=role)
+
+
+def _role_of(user: User) -> str:
+    """Its role when it is open, whether it is or not."""
+    return access.role_of_account(User(pk=user.pk, is_staff=user.is_staff, is_superuser=user.is_superuser))

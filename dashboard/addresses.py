@@ -1,0 +1,33 @@
+"""Where a request comes from."""
+
+import ipaddress
+
+from django.conf import settings
+from django.http import HttpRequest
+
+NETWORK_BITS = 64  # of IPv6: so much one customer has as one address of IPv4
+
+
+def address_of(request: HttpRequest) -> str:
+    """The address of whoever asks; "" when it is not known, as on a Unix socket.
+
+    Behind N trusted proxies it is the Nth address from the right of X-Forwarded-For: what stands further left was
+    written by whoever asked.
+    """
+    direct = str(request.META.get("REMOTE_ADDR") or "")
+    proxies: int = settings.SPECYARD.trusted_proxies
+    if proxies == 0:
+        return direct
+    told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    return told[-proxies] if len(told) >= proxies else direct
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: itself, and for IPv6 its network."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:100]
+    if found.version == 6 and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, NETWORK_BITS), strict=False))
+    return str(found.ipv4_mapped if found.version == 6 else found)

@@ -1,0 +1,98 @@
+"""API tokens: one's own, and for administrators everybody's."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Query, Router, Schema, Status
+from pydantic import Field
+
+from dashboard import access, tokens
+from dashboard.api.authentication import LOOKING
+from dashboard.models import ApiToken, Scope
+from dashboard.models.api_token import NAME_LENGTH
+
+router = Router()
+ScopeName = Literal["read", "act", "admin"]
+MOST = 500  # tokens of one answer
+NEEDS_ADMIN_SCOPE = "Only a token with the scope admin, or a person who has signed in, may make and revoke tokens."
+
+
+class TokenOut(Schema):
+    """A token, without its secret."""
+
+    id: int
+    name: str
+    account: str = Field(alias="user.username")
+    prefix: str = Field(description="The first letters of the secret, by which people know it.")
+    scope: ScopeName = Field(description="The most that it may do; the account's role limits it further.")
+    state: str = Field(description="active, expired or revoked.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="null: it does not expire.")
+    last_used_at: datetime | None = Field(description="To the minute.")
+    revoked_at: datetime | None
+
+
+class NewToken(TokenOut):
+    """A token that has just been made."""
+
+    secret: str = Field(description="What to send as `Authorization: Bearer …`. It is shown here and never again.")
+
+
+class TokenIn(Schema, extra="forbid"):
+    """A token to be made."""
+
+    name: str = Field(max_length=NAME_LENGTH, description="What it is for.", examples=["Nightly build"])
+    scope: ScopeName = Field("read", description="Never more than you, or the token that you use, may do.")
+    expires_in_days: int | None = Field(
+        tokens.USUAL_DAYS, description=f"1 to {tokens.MOST_DAYS}; null, for administrators only: it does not expire."
+    )
+
+
+class Whose(Schema):
+    """Whose tokens are listed."""
+
+    account: str | None = Field(
+        None, max_length=150, description="The name of an account, for administrators; `*`: everybody's."
+    )
+
+
+@router.get("/tokens", response=list[TokenOut], summary="List tokens")
+def list_tokens(request: HttpRequest, whose: Query[Whose]) -> QuerySet[ApiToken]:
+    """Your tokens, the latest first; those that have expired or were revoked, too."""
+    found = ApiToken.objects.select_related("user")
+    name = whose.account or request.user.get_username()
+    if name != request.user.get_username() and not access.may_administer(request.user):
+        raise PermissionDenied(access.ONLY_ADMINS)
+    return (found if name == "*" else found.filter(user__username=name))[:MOST]
+
+
+@router.post("/tokens", auth=LOOKING, response={201: NewToken}, summary="Create a token")
+def create_token(request: HttpRequest, given: TokenIn) -> Status[dict[str, Any]]:
+    """Make a token for your account. Its secret is in the answer and nowhere else."""
+    most = _scope_of(request)
+    user = User.objects.get(pk=request.user.pk)
+    token, secret = tokens.create(user, given.name, given.scope, given.expires_in_days, most=most)
+    return Status(HTTPStatus.CREATED, {**TokenOut.from_orm(token).dict(by_alias=False), "secret": secret})
+
+
+@router.delete("/tokens/{int:id}", auth=LOOKING, response={204: None}, summary="Revoke a token")
+def revoke_token(request: HttpRequest, id: int) -> Status[None]:
+    """Revoke a token of yours, or as an administrator anybody's, at once. Repeating it changes nothing."""
+    _scope_of(request)
+    tokens.revoke(access.get_token(request.user, id))
+    return Status(HTTPStatus.NO_CONTENT, None)
+
+
+def _scope_of(request: HttpRequest) -> str:
+    """The scope of the token that asks; "" for a person who has signed in. Raises PermissionDenied below admin."""
+    token: ApiToken | None = getattr(request.user, "token", None)
+    if token is None:
+        return ""
+    if token.scope != Scope.ADMIN:
+        raise PermissionDenied(NEEDS_ADMIN_SCOPE)
+    return token.scope
