@@ -32,7 +32,7 @@ from tests.support.opencode import Opencode
 from tests.support.repository import git
 from tests.support.wait import until
 from workers.models import Attempt, Message, Worker, accept
-from workers.states import WorkerStatus
+from workers.states import AttemptStatus, WorkerStatus
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -202,6 +202,19 @@ def test_a_rate_limit_is_shown_until_it_is_over(crew: Crew, background: Backgrou
     assert "Too many fruits" in shown
     worker = completed(worker, done)
     assert attempts(worker) == [(1, 1, "passed", "")]
+
+
+def test_what_a_long_turn_has_used_so_far_is_known_before_it_ends(crew: Crew, background: Background) -> None:
+    goes_on = threading.Event()
+    crew.model.add(answer(call("write", filePath="a.txt", content="a\n"), usage(1000, 50)))
+    crew.model.add(answer(hold(goes_on), say("Done."), usage(100, 20)))
+    worker = crew.worker({})
+    done = background(worker)
+    until(lambda: now(worker).tokens_in == 1000)
+    assert now(worker).tokens_out == 50
+    assert Attempt.objects.get().status == AttemptStatus.RUNNING
+    goes_on.set()
+    assert completed(worker, done).tokens_in == 1100
 
 
 def delegated(*commands: str) -> list[Answer]:

@@ -102,6 +102,19 @@ def test_the_agent_is_told_what_the_chunk_says_and_its_words_are_kept(talk: Talk
     assert diffs[0][0]["new"] == "new\n"
 
 
+def test_what_a_turn_uses_is_told_while_it_goes_on(talk: Talk, place: Path) -> None:
+    go_on = place / "go on"
+    agent = scripted(
+        place, turn(text("I begin."), scripts.usage(cost=0.25), scripts.await_file(str(go_on)), text("Done."))
+    )
+    request = talk.begin(agent)
+    told = talk.owner.until("usage")
+    assert (told["cost"], told["currency"]) == (0.25, "USD")
+    assert "Done." not in talk.said()
+    go_on.touch()
+    assert talk.owner.result(request)["facts"]["usage"]["cost"] == 0.25
+
+
 def test_one_process_and_one_session_serve_chunk_after_chunk(talk: Talk, place: Path) -> None:
     agent = scripted(place, turn(text("one")), turn(text("two")))
     sessions = [talk.works(agent, attempt)["facts"]["session"] for attempt in (1, 2)]

@@ -205,6 +205,13 @@ class Agent:
             if self.opencode is not None and self.is_alive:
                 session.count_all(await self.opencode.used(session.id))
 
+    async def count(self, session: Session) -> None:
+        """Take in what the turn under way has used so far, where that can be asked."""
+        if self.opencode is not None and self.is_alive:
+            used = await self.opencode.used(session.id)
+            if session.is_in_turn:  # else it is older than what the end of the turn has told
+                session.count_all(used)
+
     @staticmethod
     def _heard(patience: Patience, on_retry: Callable[[Retry | None], bool]) -> None:
         patience.sign_of_life()

@@ -27,6 +27,7 @@ MOST_IN_A_ROW = {"limit": 3, "empty": 1, "blocked": 5, "denied": 10, "cancelled"
 MOST_RETRIES = {Reason.PROVIDER_RATE_LIMIT: 20}  # that an agent makes by itself
 USUAL_RETRIES = 8
 CANCEL_AGAIN = 0.4  # seconds
+COUNT_EVERY = 2.0  # seconds between two looks at what a turn has used so far
 FAULT = "fault"
 DEADLY = (Reason.AGENT_EXITED, Reason.AGENT_PROTOCOL)  # faults that are more than the end of a cancelled turn
 LIMITS = ("max_tokens", "max_turn_requests")
@@ -174,9 +175,11 @@ class Conversation:
         self._transcript.add("prompt", text=text)
         self._current = (agent, session)
         self._over.clear()
+        counting = asyncio.ensure_future(self._count(agent, session))
         try:
             stop = await agent.turn(session, text, self._retrying)
         finally:
+            counting.cancel()
             self._retrying(None)
             if session.has_done_something:
                 self._was_heard()
@@ -188,6 +191,19 @@ class Conversation:
         self._was_heard()
         self._faults.clear()
         return stop
+
+    async def _count(self, agent: Agent, session: Session) -> None:
+        """Tell what has been used while the turn goes on; as long as nothing comes of it, nobody is asked."""
+        heard, told = session.updates, self.usage.facts()
+        while True:
+            await asyncio.sleep(COUNT_EVERY)
+            if session.updates == heard:
+                continue
+            heard = session.updates
+            await agent.count(session)
+            if (used := self.usage.facts()) != told:
+                self._desk.journal("usage", **used)
+                told = used
 
     def _was_heard(self) -> None:
         """The agent has taken in what people have said."""

@@ -86,6 +86,7 @@ class Session:
         self.policy = policy
         self._people = people
         self.usage = Usage()
+        self.updates = 0  # how often something has come
         self._used_before = self._used
         self.is_replaying = False
         self.is_in_turn = False
@@ -111,6 +112,7 @@ class Session:
     def update(self, update: Any) -> None:
         """Take one update in."""
         self.heard()
+        self.updates += 1
         if self.is_replaying:
             return
         match update:
