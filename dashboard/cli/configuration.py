@@ -35,8 +35,9 @@ def init(place: str, force: bool) -> None:
     from dashboard.cli.refusal import BadInput, Refused
     from dashboard.config import example, files
 
-    path: Path = {"user": files.user_file, "project": files.project_file}[place]()
+    path = Path(files.NAME)
     try:
+        path = files.user_file() if place == "user" else files.project_file()
         example.write(path, replace=force)
     except FileExistsError:
         raise BadInput(f"{path} is there already. To replace it: --force") from None

@@ -14,6 +14,7 @@ from setproctitle import setproctitle
 
 from dashboard.cli import application
 from dashboard.cli.ready import tell
+from dashboard.cli.refusal import Refused
 from dashboard.cli.spared import spared
 
 SLOTS = 64  # threads of the pool; how many workers may run is decided by the Yard's limit
@@ -84,10 +85,14 @@ def main() -> None:
     parser.add_argument("--listener", type=int, default=-1, help="descriptor of the listening socket")
     parser.add_argument("--ready", type=int, default=-1, help="descriptor of a pipe to tell that it is ready")
     arguments = parser.parse_args()
-    if arguments.what == "node":
-        node(arguments.ready)
-    else:
-        web(arguments.listener, arguments.ready)
+    try:
+        if arguments.what == "node":
+            node(arguments.ready)
+        else:
+            web(arguments.listener, arguments.ready)
+    except Refused as refusal:
+        refusal.show()
+        sys.exit(refusal.exit_code)
 
 
 if __name__ == "__main__":

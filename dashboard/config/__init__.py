@@ -11,8 +11,9 @@ description, and an example where the default is none:
 
     webhook_seconds: Annotated[Whole, At("server.webhook_seconds")] = Field(default=10, ge=1, le=60, description="…")
 
-Key, variable (SPECYARD_WEBHOOK_SECONDS), example file, `config show` and messages follow from that line; `SecretStr`
-is masked everywhere. Then write the table of docs/configuration.md anew: python -P -m dashboard.config.document
+Key, variable (SPECYARD_WEBHOOK_SECONDS), example file, `config show` and messages follow from that line. `SecretStr` is
+masked everywhere; with repr=False a text may be an address, whose password is masked. The words above a new section go
+into SECTIONS. Then write the tables of docs/configuration.md anew: python -P -m dashboard.config.document
 """
 
 from dashboard.config.errors import ConfigInvalid

@@ -3,7 +3,7 @@
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from dashboard.config.words import shown
 
 NAME = "specyard.toml"
 MOST_BYTES = 256 * 1024
+MOST_PROBLEMS = 20  # that are told one by one
 OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 TOO_DEEP = "it is nested too deeply"
 
@@ -34,17 +35,14 @@ def project_file() -> Path:
 def found() -> "list[File]":
     """The files that count, the strongest first. Raises ConfigInvalid when one cannot be used."""
     if named := os.environ.get(CONFIG_VARIABLE):
-        return [File(Path(named).expanduser().absolute())]
+        return [File(Path(os.path.abspath(os.path.expanduser(named))), is_named=True)]
     try:
         places = [project_file(), user_file()]
     except FileNotFoundError:  # the working directory is gone
         places = [user_file()]
     if places[0] == places[-1]:
         places = places[:1]
-    files = [File(path) for path in places if os.path.lexists(path)]
-    for file in files:
-        file.refuse_strangers()
-    return files
+    return [File(path) for path in places if os.path.lexists(path)]
 
 
 @dataclass
@@ -52,6 +50,7 @@ class File:
     """One file. Reading it may raise ConfigInvalid; what is wrong with single keys is in `problems`."""
 
     path: Path
+    is_named: bool = False  # by whoever runs us, and so not found by chance
     problems: list[str] = field(default_factory=list)
     _status: os.stat_result | None = None
 
@@ -88,6 +87,7 @@ class File:
             try:
                 self._status = os.fstat(descriptor)
                 self._refuse_what_is_no_file(self._status.st_mode)
+                self._refuse_strangers(self._status.st_uid)
                 content = os.read(descriptor, MOST_BYTES + 1)
             finally:
                 os.close(descriptor)
@@ -111,32 +111,38 @@ class File:
                 if isinstance(value, dict):
                     yield from self._walk(value, name)
                 else:
-                    self.problems.append(f"{self.place(name)}: {name} is a section, written [{name}], and no value.")
+                    self._add(name, lambda name: f"{name} is a section, written [{name}], and no value.")
             elif key := by_name().get(name):
                 yield key, self._path_from_here(key, value)
             else:
-                meant = did_you_mean(short, section)
-                hint = f" Did you mean {meant}?" if meant else " `specyard config show` lists all."
-                self.problems.append(f"{self.place(name)}: there is no setting {shown(name)}.{hint}")
+                self._add(name, _unknown)
+
+    def _add(self, name: str, sentence: Callable[[str], str]) -> None:
+        """Note what is wrong with a key; of very many, only that it is."""
+        told = len(self.problems) < MOST_PROBLEMS
+        self.problems.append(f"{self.place(name)}: {sentence(name)}" if told else name)
 
     def _path_from_here(self, key: Key, value: Any) -> Any:
         """A relative path in a file starts where the file is."""
         if not (key.is_path and isinstance(value, str) and value):
             return value
-        return str(self.path.parent / Path(value).expanduser()) if "\0" not in value else value
+        value = os.path.expanduser(value)
+        return value if value.startswith("~") else str(self.path.parent / value)
 
     def place(self, name: str) -> str:
-        """The file, with the line where that is certain."""
-        line = line_of(self.text, name)
-        return f"{self.path}, line {line}" if line else str(self.path)
+        """The file, with the line where that is certain: where there is only one that it can be."""
+        lines = self._lines.get(name) or [
+            line for inside, lines in self._lines.items() if inside.startswith(f"{name}.") for line in lines
+        ]
+        return f"{self.path}, line {lines[0]}" if len(lines) == 1 else str(self.path)
 
-    def refuse_strangers(self) -> None:
+    @cached_property
+    def _lines(self) -> dict[str, list[int]]:
+        return lines_of(self.text)
+
+    def _refuse_strangers(self, owner: int) -> None:
         """Somebody else's file in a directory that anybody may write to must not decide what we run on."""
-        try:
-            owner = self.path.stat().st_uid
-        except OSError as error:
-            raise ConfigInvalid(f"{self.path} cannot be read: {error.strerror}.") from error
-        if owner not in (os.getuid(), 0):
+        if not self.is_named and owner not in (os.getuid(), 0):
             raise ConfigInvalid(
                 f"{self.path} belongs to another user, so it is not read unasked."
                 f" If you trust it: --config {self.path}, or {CONFIG_VARIABLE}={self.path}"
@@ -153,25 +159,29 @@ class File:
             yield f"Every user can write {self.path}, and so decide what you run. Close it: chmod o-w {self.path}"
 
 
-def line_of(text: str, name: str) -> int:
-    """The number of the line where a key or section stands; 0 when that is not certain.
+def lines_of(text: str) -> dict[str, list[int]]:
+    """The numbers of the lines where keys and sections stand, by their names.
 
-    `tomllib` tells no lines. A line counts when it is a header or an assignment by itself, and is the only one.
+    `tomllib` tells no lines. A line is found when it is a header or an assignment by itself.
     """
-    lines, section = [], ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
+    found: dict[str, list[int]] = {}
+    section = ""
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line.startswith("["):
-            section = _path_of(line) or section
-            here = section
+            name = section = _path_of(line) or section
+        elif "=" in line and not line.startswith("#"):
+            name = ".".join(filter(None, (section, _path_of(line.partition("=")[0] + "= 0"))))
         else:
-            part = _path_of(line.partition("=")[0] + "= 0") if "=" in line and not line.startswith("#") else ""
-            here = f"{section}.{part}" if section and part else part
-        if here == name or here.startswith(f"{name}."):
-            lines.append((number, here == name))
-    exact = [number for number, whole in lines if whole]
-    candidates = exact or [number for number, _ in lines]
-    return candidates[0] if len(candidates) == 1 else 0
+            continue
+        found.setdefault(name, []).append(number)
+    return found
+
+
+def _unknown(name: str) -> str:
+    section, _, short = name.rpartition(".")
+    meant = did_you_mean(short, section)
+    hint = f" Did you mean {meant}?" if meant else " `specyard config show` lists all."
+    return f"there is no setting {shown(name)}.{hint}"
 
 
 def _path_of(line: str) -> str:

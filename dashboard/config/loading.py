@@ -13,12 +13,10 @@ from pydantic_core import ErrorDetails
 
 from dashboard.config import files
 from dashboard.config.errors import ConfigInvalid
-from dashboard.config.files import File
+from dashboard.config.files import MOST_PROBLEMS, File
 from dashboard.config.keys import CONFIG_VARIABLE, PREFIX, Key, all_keys, by_location, by_name, did_you_mean_variable
 from dashboard.config.model import LAYERS, Config
 from dashboard.config.words import masked, plain, shown, toml
-
-MOST_PROBLEMS = 20
 
 # Variables that were set by a flag of this very command, with the flag.
 _flags: dict[str, str] = {}

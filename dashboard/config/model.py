@@ -171,6 +171,11 @@ class Config(BaseSettings):
     debug: Annotated[bool, At("server.debug")] = Field(
         default=False, description="Show details of errors to everybody. Only for work on Specyard itself."
     )
+    api_requests_per_minute: Annotated[Whole, At("server.api_requests_per_minute")] = Field(
+        default=6000,
+        ge=0,
+        description="How many requests an account or a token may send to the API per minute and web process; 0: any.",
+    )
     data_dir: Annotated[Directory, At("storage.data_dir", default="your user data directory")] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("specyard")),
         examples=["/srv/specyard"],
@@ -262,7 +267,7 @@ class Config(BaseSettings):
     @property
     def data(self) -> Path:
         """The data directory as an absolute path."""
-        return self.data_dir.expanduser().absolute()
+        return Path(os.path.expanduser(self.data_dir)).absolute()
 
     @property
     def database(self) -> str:

@@ -1,5 +1,6 @@
 """The types of settings: what a value may look like, in a file as well as in a variable."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -66,6 +67,8 @@ def _split(value: Any) -> Any:
 def _filled(path: Path) -> Path:
     if path == Path():
         raise refuse("must name a directory")
+    if os.path.expanduser(path).startswith("~"):
+        raise refuse("must not begin with the home of a user that is not here")
     return path
 
 

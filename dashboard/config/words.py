@@ -14,9 +14,11 @@ from specs.durations import format_duration, parse_duration
 
 MASK = "***"
 LONGEST = 80
+LONGEST_ADDRESS = 4096
 _UNITS: Mapping[Any, Callable[[int], str]] = {parse_duration: format_duration, parse_memory: format_memory}
-_SECRET_PART = re.compile(r"(?i)([?&;][^=&;\s]*(?:pass|secret|token|key)[^=&;\s]*=)[^&;\s]+")
+_SECRET_PART = re.compile(r"(?i)((?:^|[?&;\s])[^=&;\s]*(?:pass|secret|token|key)[^=&;\s]*=)[^&;\s]+")
 _PASSWORD = re.compile(r"(://[^:/?#]*:).*@")
+_BEFORE_THE_HOST = re.compile(r"^(?!\w+://).*@")
 
 
 def shown(value: Any) -> str:
@@ -50,15 +52,18 @@ def toml(value: Any) -> str:
 
 def without_passwords(text: str) -> str:
     """An address without its password and without secret parameters; another text as it is."""
+    text = text[:LONGEST_ADDRESS]  # what follows would take long to look through
     return _SECRET_PART.sub(rf"\g<1>{MASK}", _PASSWORD.sub(rf"\g<1>{MASK}@", text))
 
 
 def masked(field: FieldInfo, value: Any) -> Any:
-    """A value without what nobody else may see."""
+    """A value without what nobody else may see. A field with repr=False may hold a password, however it is written."""
     if isinstance(value, SecretStr) or field.annotation is SecretStr:
         filled = value.get_secret_value() if isinstance(value, SecretStr) else value
         return MASK if filled else ""
-    return without_passwords(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return without_passwords(value if field.repr else _BEFORE_THE_HOST.sub(f"{MASK}@", value))
 
 
 def in_units(field: FieldInfo, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """What is wrong is said in one sentence that names the place, the key, the value and an example."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant(project: Write, t
         ('[server]\nallowed_hosts = ["a\\nb"]\n', "it must be one line without control characters"),
         ("[server]\ndebug = 'maybe'\n", "it must be true or false"),
         ("[storage]\ndata_dir = ''\n", "it must name a directory"),
+        ("[storage]\ndata_dir = '~nobody-here/x'\n", "it must not begin with the home of a user that is not here"),
         ('[storage]\ndata_dir = "a\\u0000b"\n', "it must be one line without control characters"),
         ("[node]\nname = ''\n", "it must not be empty"),
         ("[execution]\nmode = 'jail'\n", "it must be 'direct', 'sandbox' or 'docker'"),
@@ -214,6 +216,13 @@ def test_everything_that_is_wrong_is_said_at_once_but_no_book(project: Write, mo
     assert (len(lines), lines[-1]) == (21, "… and 81 more.")
 
 
+def test_a_file_full_of_unknown_keys_is_refused_at_once(project: Write) -> None:
+    project("".join(f"k{number} = 1\n" for number in range(20_000)))
+    begun = time.monotonic()
+    assert refusal().endswith("… and 19980 more.")
+    assert time.monotonic() - begun < 10  # each of them looked for by itself would take minutes
+
+
 def test_a_line_is_named_only_where_it_is_certain(project: Write) -> None:
     path = project('[server]\nhost = """\\\nport = 99999\\\n"""\nport = 99999\n')
     assert refusal().startswith(f"{path}: server.port is 99999")
@@ -228,6 +237,23 @@ def test_secrets_do_not_stand_in_what_is_refused(project: Write, monkeypatch: py
     found = refusal()
     assert 'server.secret_key) is "***"' in found
     assert "hid" not in found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=db password=hidden",
+        "redis//:hidden@host",
+        "yard:hidden@host/yard",
+        "https://yard:hid@den@host",
+        "https://host?PGPASSWORD=hidden",
+        "x://h?token=" + "hidden" * 30_000,
+        "x://h?" + "pass" * 60_000,
+    ],
+)
+def test_a_password_is_hidden_however_the_address_is_wrong(project: Write, url: str) -> None:
+    project(f"[redis]\nurl = '{url}'\n")
+    assert "hid" not in refusal().partition("redis.url is ")[2]
 
 
 def test_a_file_with_secrets_should_be_closed_to_others(project: Write) -> None:
