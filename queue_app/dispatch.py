@@ -69,6 +69,8 @@ def _add(
         if running.created_by == by and running.created_at >= at:
             return running
         raise AlreadyRunning
+    if continues is not None:
+        _refuse_continued(continues)
     if not fresh.chunks.exists():
         raise NothingToDo
     entry = WorkerQueue.objects.create(
@@ -165,6 +167,9 @@ def _requeue(worker: Worker, by: str, at: datetime) -> None:
     if worker.spec is None:
         raise NothingToDo
     if not WorkerQueue.objects.filter(continues=worker, added_at=at, added_by=by).exists():
+        worker.refresh_from_db(fields=["status", "desired"])
+        if worker.state == "stopping":
+            raise StaleTransition(f"Worker {worker.pk} is stopping.", current=worker.state)
         worker.request_stop(by, Reason.REQUEUED)
         _add(worker.spec, by, at, continues=worker)
     after_commit(fill_slots)
@@ -173,12 +178,17 @@ def _requeue(worker: Worker, by: str, at: datetime) -> None:
 def retry(worker: Worker, by: str) -> WorkerQueue | Worker:
     """Go on with a failed or stopped worker's spec at its first chunk that has not passed."""
     if worker.status not in (WorkerStatus.FAILED, WorkerStatus.STOPPED):
-        raise StaleTransition(f"Worker {worker.pk} is {worker.status}; only a failed or stopped one can be retried.")
+        refusal = f"Worker {worker.pk} is {worker.status}; only a failed or stopped one can be retried."
+        raise StaleTransition(refusal, current=worker.state)
     if worker.spec is None:
         raise NothingToDo("The spec of this worker has been deleted.")
-    if successor := worker.continued_by.order_by("pk").first():
-        raise StaleTransition(f"Worker {successor.pk} has continued worker {worker.pk} already.")
+    _refuse_continued(worker)
     return enqueue(worker.spec, by=by, continues=worker)
+
+
+def _refuse_continued(worker: Worker) -> None:
+    if successor := worker.continued_by.order_by("pk").first():
+        raise StaleTransition(f"Worker {successor.pk} has continued worker {worker.pk} already.", current="continued")
 
 
 def fill_slots() -> list[Worker]:

@@ -6,9 +6,13 @@ from workers.errors import WorkerError
 class AlreadyWaiting(WorkerError):
     """This spec is in the queue already."""
 
+    current = "waiting"
+
 
 class AlreadyRunning(WorkerError):
     """A worker runs this spec already."""
+
+    current = "running"
 
 
 class NothingToDo(WorkerError):

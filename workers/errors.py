@@ -5,6 +5,11 @@ class WorkerError(Exception):
     """Something went wrong with a worker."""
 
     retryable = False
+    current = ""  # the state that does not allow it, for programs; "" where no single one does
+
+    def __init__(self, *message: object, current: str = "") -> None:
+        super().__init__(*message)
+        self.current = current or self.current
 
     def __str__(self) -> str:
         return super().__str__() or (self.__doc__ or "").strip()

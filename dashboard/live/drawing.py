@@ -123,7 +123,7 @@ def _never(region: Region) -> None:
 
 def _next_leave(region: Region) -> float | None:
     """When the next card of an ended worker leaves."""
-    recent = Worker.objects.filter(completed_at__gt=timezone.now() - LINGER)
+    recent = Worker.objects.filter(completed_at__gt=timezone.now() - LINGER, removed=False)
     first = recent.aggregate(first=Min("completed_at"))["first"]
     return None if first is None else _until(first + LINGER)
 

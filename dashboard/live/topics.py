@@ -110,15 +110,19 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.SETTINGS_CHANGED: (*_SLOTS, "finished", "ancestry", *_SPEC, "settings", "spec_list", "project_list"),
 }
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
-USED = ("profile_usage",)  # besides, of one that says what an agent has used
-LANDED = ("finished",)  # besides, of one that says what becomes of a branch
+# What changes besides, by what the event tells.
+BESIDES = {
+    "tokens_in": ("profile_usage",),  # what an agent has used
+    "landing": ("finished",),  # what becomes of a branch
+    "removed": ("active",),  # the card of a worker that has ended leaves
+}
 
 
 def changed(change: Change, topics: Collection[Topic]) -> set[Region]:
     """The regions of these topics that look different after the change."""
     found: set[Region] = set()
     names = OUTPUT if change.only_output else CHANGES[change.kind]
-    besides = (*(LANDED if "landing" in change.data else ()), *(USED if "tokens_in" in change.data else ()))
+    besides = (name for told, regions in BESIDES.items() if told in change.data for name in regions)
     for name in (*names, *besides):
         found.update(_regions(name, change, topics))
     return {region for region in found if any(topic.shows(region) for topic in topics)}

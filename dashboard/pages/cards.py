@@ -183,8 +183,8 @@ def active_workers() -> list[Worker]:
 
 
 def lingering(active: Iterable[Worker]) -> list[Worker]:
-    """Workers that ended a moment ago and whose slot nobody has taken yet: one query."""
-    recent = Worker.objects.filter(completed_at__gt=timezone.now() - LINGER)
+    """Workers that ended a moment ago, whose slot nobody has taken yet and that nobody has removed: one query."""
+    recent = Worker.objects.filter(completed_at__gt=timezone.now() - LINGER, removed=False)
     taken = {worker.slot for worker in active}
     latest: dict[int, Worker] = {}
     for worker in recent.select_related("project", "node").order_by("-completed_at", "-pk")[:100]:

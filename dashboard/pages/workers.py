@@ -1,20 +1,16 @@
 """Workers: the list of active ones, one worker's page, and what operators ask of them."""
 
-from collections.abc import Callable
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
 from dashboard.pages import attempts, fragments
-from dashboard.pages.cards import active_workers
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.page import done, explains_refusals, go, refused, show
 from dashboard.pages.tabs import show_tab
 from dashboard.pages.words import count
-from queue_app import dispatch
-from workers.errors import StaleTransition
+from queue_app import bulk, dispatch
 from workers.models import Worker
 
 
@@ -31,9 +27,11 @@ def index(request: HttpRequest) -> HttpResponse:
     return show(request, "workers/index.html", {"regions": regions}, section="workers", topic="workers")
 
 
-@access.looking()
+@access.looking("GET", "HEAD", "DELETE")
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One worker: facts, timeline, log."""
+    """GET: one worker with its facts, timeline and log. DELETE: see `remove`."""
+    if request.method == "DELETE":
+        return remove(request, pk)
     worker = access.get_worker(request.user, pk)
     attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
     return show_tab(request, worker, "log", "workers/detail.html", {"attempt": attempt})
@@ -67,6 +65,16 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
     return done(request, *_regions(worker))
 
 
+@access.acting("DELETE")
+@explains_refusals
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask that it ends and leaves the list of active workers; what it did stays in the history."""
+    worker = access.get_worker(request.user, pk)
+    worker.request_removal(request.user.get_username())
+    said = f"Worker {pk} leaves the list as soon as it has ended" if worker.is_active else f"Worker {pk} was removed"
+    return done(request, fragments.active(), fragments.controls(), fragments.worker_head(worker), said=said)
+
+
 @access.acting()
 @explains_refusals
 def requeue(request: HttpRequest, pk: int) -> HttpResponse:
@@ -93,29 +101,25 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 @access.acting()
 def pause_all(request: HttpRequest) -> HttpResponse:
     """Ask every active worker to pause."""
-    return _all(request, lambda worker, by: worker.request_pause(by), "pause")
+    return _all(request, "pause", "pause")
 
 
 @access.acting()
 def resume_all(request: HttpRequest) -> HttpResponse:
     """Ask every paused worker to go on."""
-    return _all(request, lambda worker, by: worker.request_resume(by), "go on")
+    return _all(request, "resume", "go on")
 
 
 @access.acting()
 def stop_all(request: HttpRequest) -> HttpResponse:
     """Ask every active worker to end."""
-    return _all(request, lambda worker, by: worker.request_stop(by), "end")
+    return _all(request, "stop", "end")
 
 
-def _all(request: HttpRequest, ask: Callable[[Worker, str], None], verb: str) -> HttpResponse:
-    asked = 0
-    for worker in active_workers():
-        try:
-            ask(worker, request.user.get_username())
-            asked += 1
-        except StaleTransition:  # it ends, or has just ended: then there is nothing to ask for
-            continue
+def _all(request: HttpRequest, action: str, verb: str) -> HttpResponse:
+    """Those that end, or have just ended, refuse: then there is nothing to ask for."""
+    results = bulk.on_workers(action, request.user.get_username(), bulk.active_ids())
+    asked = sum(result.outcome == "done" for result in results)
     regions = (fragments.active(), fragments.controls(), fragments.meter())
     return done(request, *regions, said=f"Asked {count(asked, 'worker')} to {verb}")
 

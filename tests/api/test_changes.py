@@ -94,6 +94,7 @@ def test_what_is_not_possible_now_is_a_conflict(call: Call, worker: Worker) -> N
         "title": "Conflict",
         "status": 409,
         "detail": f"Worker {worker.pk} still works on its branch.",
+        "current": "running",
     }
     assert not Landing.objects.exists()
 

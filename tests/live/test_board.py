@@ -72,6 +72,11 @@ def test_a_question_is_drawn_on_the_page_of_its_worker_and_counted_everywhere():
     assert {NAV, Region("attention", 7), Region("timeline", 7)} <= board.take_due(1.0)
 
 
+def test_the_list_is_drawn_when_an_ended_worker_is_removed():
+    assert Region("active") in changed(change(EventKind.WORKER_PROGRESS, removed=True), [Topic("workers")])
+    assert Region("active") not in changed(change(EventKind.WORKER_PROGRESS, desired="stop"), [Topic("workers")])
+
+
 def test_a_card_is_not_drawn_beside_the_list_that_contains_it():
     board = Board()
     page(board)

@@ -72,6 +72,26 @@ def test_a_plain_form_may_resume_and_comes_back_to_the_workers(operator, running
     assert running.desired == Wish.RUN
 
 
+def test_stop_and_remove_takes_the_card_away_when_it_has_ended(act, running):
+    assert "Stop and remove" in fragments.card(running).render()
+    for _ in range(2):
+        assert act("delete", f"/workers/{running.pk}").status_code == 200
+    running.refresh_from_db()
+    assert (running.desired, running.removed) == (Wish.STOP, True)
+    assert f'id="worker-{running.pk}"' in fragments.active().render()  # it still holds its slot
+    running.stopped("mira")
+    assert f'id="worker-{running.pk}"' not in fragments.active().render()
+    assert Worker.objects.filter(pk=running.pk).exists()
+
+
+def test_the_card_of_an_ended_worker_can_be_removed(act, running):
+    running.fail(Reason.CHUNK_FAILED, "no")
+    assert "Remove from list" in fragments.active().render()
+    reply = act("delete", f"/workers/{running.pk}").content.decode()
+    assert f"Worker {running.pk} was removed" in reply
+    assert f'id="worker-{running.pk}"' not in fragments.active().render()
+
+
 def test_stopping_twice_changes_nothing(act, running):
     assert act("post", f"/workers/{running.pk}/stop").status_code == 200
     assert act("post", f"/workers/{running.pk}/stop").status_code == 200

@@ -52,7 +52,7 @@ class Landing(models.Model):
         if under_way := fresh.landings.filter(PENDING).first():
             return under_way
         if reason := refusal(fresh):
-            raise StaleTransition(reason)
+            raise StaleTransition(reason, current=fresh.state)
         landing = cls.objects.create(worker=fresh, kind=kind, asked_by=by)
         emit(EventKind.WORKER_PROGRESS, fresh.pk, landing=kind, by=by)
         record(f"worker.{kind}", fresh, after={"branch": fresh.branch}, by=by)

@@ -44,7 +44,7 @@ class Message(models.Model):
         check_words(text)
         fresh = Worker.objects.select_for_update().get(pk=worker.pk)
         if reason := deafness(fresh):
-            raise StaleTransition(reason)
+            raise StaleTransition(reason, current=fresh.state)
         message, is_new = cls.objects.get_or_create(worker=fresh, text=text, by=by, said_at=None, defaults={"now": now})
         if now and not message.now:
             cls.objects.filter(pk=message.pk).update(now=True)

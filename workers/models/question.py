@@ -93,9 +93,9 @@ class Question(models.Model):
 
     def _refuse_what_is_late(self) -> None:
         if self.closed:
-            raise StaleTransition("Nobody waits for this answer any more.")
+            raise StaleTransition("Nobody waits for this answer any more.", current="gone")
         if self.answered_at is not None:
-            raise StaleTransition(f"{self.answered_by} has answered this already.")
+            raise StaleTransition(f"{self.answered_by} has answered this already.", current="answered")
 
     def _refuse_what_is_no_answer(self, option: str, text: str) -> None:
         ids = [offered["id"] for offered in self.options]

@@ -61,6 +61,7 @@ class Worker(Counted):
     step = models.CharField(max_length=10, choices=Step.choices, default=Step.PREPARING)
     desired = models.CharField(max_length=5, choices=Wish.choices, default=Wish.RUN)
     desired_by = CleanCharField(max_length=150, blank=True)
+    removed = models.BooleanField(default=False)  # off the list of active workers as soon as it has ended
     attention = CleanTextField(blank=True)  # the oldest question that waits for a person
     waits_for = CleanCharField(max_length=WAITS_LENGTH, blank=True)  # what it waits for by itself
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
@@ -102,6 +103,14 @@ class Worker(Counted):
             models.Index(fields=("status", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_status"),
             models.Index(fields=("project", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_project"),
             models.Index(fields=("spec", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_spec"),
+            models.Index(
+                fields=("project", "status", "-completed_at", "-id"),
+                condition=IS_FINAL,
+                name="worker_history_project_status",
+            ),
+            models.Index(
+                fields=("spec", "status", "-completed_at", "-id"), condition=IS_FINAL, name="worker_history_spec_status"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=tuple(WorkerStatus.values)), name="worker_status_is_known"),
@@ -156,7 +165,22 @@ class Worker(Counted):
         elif fresh.desired != Wish.STOP:
             fresh._wish(Wish.STOP, by, reason=reason)
         elif fresh.status in FINAL:
-            raise StaleTransition(f"Worker {self.pk} has already ended.")
+            raise StaleTransition(f"Worker {self.pk} has already ended.", current=fresh.state)
+        self.refresh_from_db()
+
+    @unit_of_work
+    def request_removal(self, by: str) -> None:
+        """Ask that everything ends and that it leaves the list of active workers; its history stays.
+
+        Repeating it changes nothing. One that has ended leaves at once.
+        """
+        fresh = Worker.objects.select_for_update().get(pk=self.pk)
+        if fresh.status in ACTIVE:
+            fresh.request_stop(by)
+        if not fresh.removed:
+            Worker.objects.filter(pk=self.pk).update(removed=True)
+            emit(EventKind.WORKER_PROGRESS, self.pk, removed=True, by=by)
+            record("worker.remove", fresh, before={"removed": False}, after={"removed": True}, by=by)
         self.refresh_from_db()
 
     def _wish(self, wish: Wish, by: str, **also: Any) -> None:
@@ -164,9 +188,8 @@ class Worker(Counted):
         before = wanted.select_for_update().values_list("desired", flat=True).first()
         if not wanted.update(desired=wish, desired_by=by, **also):
             fresh = Worker.objects.get(pk=self.pk)
-            raise StaleTransition(
-                f"Worker {self.pk} is stopping." if fresh.status in ACTIVE else f"Worker {self.pk} has already ended."
-            )
+            ends = f"Worker {self.pk} is stopping." if fresh.is_active else f"Worker {self.pk} has already ended."
+            raise StaleTransition(ends, current=fresh.state)
         assign(self, {"desired": wish, "desired_by": by})
         emit(EventKind.WORKER_PROGRESS, self.pk, desired=wish, by=by)
         if before != wish:
@@ -305,7 +328,9 @@ class Worker(Counted):
         if fresh.status == status:
             assign(self, {"status": status})
             return False
-        raise StaleTransition(f"Worker {self.pk} is {fresh.status}, so it cannot become {status}.")
+        raise StaleTransition(
+            f"Worker {self.pk} is {fresh.status}, so it cannot become {status}.", current=fresh.status
+        )
 
     # What is read.
 
@@ -317,6 +342,11 @@ class Worker(Counted):
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def state(self) -> str:
+        """Its status, or "stopping" once somebody has asked it to end."""
+        return "stopping" if self.is_active and self.desired == Wish.STOP else str(self.status)
 
     @property
     def clock_start(self) -> datetime | None:
