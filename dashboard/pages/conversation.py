@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
-from dashboard import access
+from dashboard import access, logs
 from dashboard.pages import attempts, fragments, transcripts
 from dashboard.pages.entries import Asked, Entry, Speech
 from dashboard.pages.tabs import show_tab
@@ -115,4 +115,4 @@ def download(request: HttpRequest, pk: int) -> HttpResponse:
     """The raw transcript."""
     attempt = access.get_attempt(request.user, pk)
     missing = "No agent has worked on this attempt."
-    return attempts.file_of(attempt, attempt.transcript_path, "application/x-ndjson", missing)
+    return logs.file_of(attempt, attempt.transcript_path, "application/x-ndjson", missing)

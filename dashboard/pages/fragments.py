@@ -20,9 +20,10 @@ from django.utils import timezone
 from dashboard.pages.cards import Card, active_workers, cards_of, head_card, lingering
 from dashboard.pages.landings import NOWHERE, standings_of
 from dashboard.pages.questions import MOST_SHOWN, open_questions
-from dashboard.pages.rows import MOST_ROWS, Removed, next_slot, rows_of
+from dashboard.pages.rows import MOST_ROWS, Removed, rows_of
 from dashboard.pages.timelines import timeline_of
 from queue_app.models import WorkerQueue, Yard
+from queue_app.outlook import next_slot
 from specs.models import Spec
 from workers.models import Node, Worker
 from workers.models.message import deafness

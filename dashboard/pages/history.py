@@ -1,23 +1,20 @@
 """Finished workers, newest first, page by page without counting what lies before."""
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from dashboard import access
 from dashboard.pages.cards import cards_of
 from dashboard.pages.page import show
 from dashboard.pages.spec_fragments import newest_finished
+from dashboard.worker_lists import beyond, cursor, place
 from workers.models import Worker
 from workers.models.worker import IS_FINAL
 from workers.states import WorkerStatus
 
 PAGE = 25
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CURSOR = re.compile(r"(\d{1,17})-(\d{1,17})")
 STATUSES = [
     (status.value, status.label) for status in (WorkerStatus.COMPLETED, WorkerStatus.FAILED, WorkerStatus.STOPPED)
 ]
@@ -43,35 +40,13 @@ def _filtered(status: str, project: str) -> QuerySet[Worker]:
 
 def _page(found: QuerySet[Worker], asked: Any) -> tuple[list[Worker], str, str]:
     """The rows, newest first, and the cursors of the pages around them (empty at an end)."""
-    if after := _place(asked.get("newer", "")):
-        rows = list(found.filter(_beyond("gt", *after)).order_by("completed_at", "pk")[: PAGE + 1])
+    if after := place(asked.get("newer", "")):
+        rows = list(found.filter(beyond("gt", after)).order_by("completed_at", "pk")[: PAGE + 1])
         more, rows = len(rows) > PAGE, rows[:PAGE][::-1]
-        return rows, _cursor(rows[0]) if more and rows else "", _cursor(rows[-1]) if rows else ""
-    before = _place(asked.get("older", ""))
+        return rows, cursor(rows[0]) if more and rows else "", cursor(rows[-1]) if rows else ""
+    before = place(asked.get("older", ""))
     if before:
-        found = found.filter(_beyond("lt", *before))
+        found = found.filter(beyond("lt", before))
     rows = list(found.order_by("-completed_at", "-pk")[: PAGE + 1])
     more, rows = len(rows) > PAGE, rows[:PAGE]
-    return rows, _cursor(rows[0]) if before and rows else "", _cursor(rows[-1]) if more else ""
-
-
-def _beyond(side: str, moment: datetime, pk: int) -> Q:
-    """What lies beyond a place in (completed_at, id)."""
-    reach = {f"completed_at__{side}e": moment}  # lets the database use its index
-    return Q(**reach) & (Q(**{f"completed_at__{side}": moment}) | Q(**{f"pk__{side}": pk}))
-
-
-def _cursor(worker: Worker) -> str:
-    """A place in the order: microseconds since 1970 and the worker's number."""
-    assert worker.completed_at is not None
-    return f"{(worker.completed_at - EPOCH) // timedelta(microseconds=1)}-{worker.pk}"
-
-
-def _place(text: str) -> tuple[datetime, int] | None:
-    match = CURSOR.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        return EPOCH + timedelta(microseconds=int(match[1])), int(match[2])
-    except OverflowError:
-        return None
+    return rows, cursor(rows[0]) if before and rows else "", cursor(rows[-1]) if more else ""

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from dashboard.pages import words
-from queue_app import dispatch, ordering
+from queue_app import ordering
 from queue_app.models import WorkerQueue, Yard
+from queue_app.outlook import outlooks
 from queue_app.waiting import Cause, Situation, Wait, why
 from specs.models import Spec
-from workers.models import Worker
-from workers.states import WorkerStatus
 
 MOST_ROWS = 100  # drawn at most; the rest is counted
 ICONS = {
@@ -26,7 +25,6 @@ ICONS = {
     Cause.SLOTS_FULL: "slots",
     Cause.NEXT: "play",
 }
-PREDICTABLE = (Cause.SLOTS_FULL, Cause.NEXT)
 
 
 class Placed:
@@ -80,41 +78,15 @@ class Removed(Placed):
 
 def rows_of(entries: Sequence[WorkerQueue], yard: Yard) -> list[Row]:
     """The rows of the first entries: a constant number of queries."""
-    if not entries:
-        return []
-    situation = Situation.read(yard, timezone.now())
-    situation.learn(list(entries))
-    recent = _recent_durations()
-    return [_row(entry, place, situation, recent) for place, entry in enumerate(entries, 1)]
+    return [Row(found.entry, found.place, _as_shown(found.wait), found.starts) for found in outlooks(entries, yard)]
 
 
-def _row(entry: WorkerQueue, place: int, situation: Situation, recent: list[timedelta]) -> Row:
-    wait = why(entry, situation) or Wait(Cause.NEXT, "Starts next")
+def _as_shown(wait: Wait) -> Wait:
     if wait.cause == Cause.NOT_BEFORE:
-        wait = Wait(wait.cause, "Not before", until=wait.until)  # the page shows the time in the reader's zone
-    elif wait.cause == Cause.SPEC_ACTIVE:
-        wait = Wait(wait.cause, "Still runs in", worker=wait.worker)
-    return Row(entry, place, wait, _starts(place, wait, situation, recent))
-
-
-def _starts(place: int, wait: Wait, situation: Situation, recent: list[timedelta]) -> datetime | None:
-    if wait.cause == Cause.NOT_BEFORE:
-        return wait.until
-    ahead = dispatch.estimate(place, recent, situation.limit) if wait.cause in PREDICTABLE else None
-    return situation.now + ahead if ahead else None
-
-
-def next_slot(yard: Yard) -> datetime | None:
-    """About when a slot will be free, by how long the last workers took; None when nothing is known."""
-    ahead = dispatch.estimate(1, _recent_durations(), yard.limit)
-    return timezone.now() + ahead if ahead else None
-
-
-def _recent_durations() -> list[timedelta]:
-    """How long the last workers took that completed."""
-    ended = Worker.objects.filter(status=WorkerStatus.COMPLETED, started_at__isnull=False)
-    times = ended.order_by("-completed_at", "-pk").values_list("started_at", "completed_at")[:20]
-    return [end - start for start, end in times if start and end]
+        return Wait(wait.cause, "Not before", until=wait.until)  # the page shows the time in the reader's zone
+    if wait.cause == Cause.SPEC_ACTIVE:
+        return Wait(wait.cause, "Still runs in", worker=wait.worker)
+    return wait
 
 
 def landing(spec: Spec) -> str:

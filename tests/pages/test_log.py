@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from dashboard.pages import attempts
+from dashboard import logs
 from workers.models import Attempt
 from workers.states import AttemptStatus
 
@@ -89,7 +89,7 @@ def test_a_long_log_comes_in_blocks_of_whole_lines(read, attempt):
 
 
 def test_a_line_longer_than_a_block_comes_in_pieces(read, attempt):
-    content = ("ü" * attempts.BLOCK).encode()
+    content = ("ü" * logs.BLOCK).encode()
     append(attempt, content)
     end(attempt)
     text, offset = "", 0
@@ -105,7 +105,7 @@ def test_a_line_longer_than_a_block_comes_in_pieces(read, attempt):
 def test_the_first_look_at_a_long_log_begins_near_its_end(read, attempt):
     append(attempt, b"".join(b"line %06d\n" % number for number in range(100_000)))
     reply = read()
-    assert 0 < reply["skipped"] <= reply["size"] - attempts.FIRST_LOOK + 64 * 1024
+    assert 0 < reply["skipped"] <= reply["size"] - logs.FIRST_LOOK + 64 * 1024
     assert reply["text"].startswith("line ")
 
 
