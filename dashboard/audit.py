@@ -30,7 +30,7 @@ class Origin:
     @property
     def name(self) -> str:
         user = getattr(self.request, "user", None)
-        return user.get_username() if user is not None else self.actor
+        return (user.get_username() if user is not None else "") or self.actor
 
     @property
     def token(self) -> str:
@@ -65,7 +65,8 @@ class Origins:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with acting_from(_source_of(request.path), request=request):
+        source = Source.CLI if origin().source == Source.CLI else _source_of(request.path)  # a command may call the API
+        with acting_from(source, origin().actor, request):
             return self.get_response(request)
 
 

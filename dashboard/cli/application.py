@@ -1,6 +1,7 @@
 """Django inside a command: imported only when it is needed, and its refusals as sentences."""
 
 import gc
+import getpass
 import importlib
 import os
 from collections.abc import Iterator
@@ -63,14 +64,29 @@ def load_to_share() -> None:
     gc.freeze()
 
 
+def _user() -> str:
+    """Who runs this command; the number of a user that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 @contextmanager
 def database() -> Iterator[None]:
-    """Turn what the database refuses into Refused, and leave no connection open."""
+    """Turn what the database refuses into Refused, and leave no connection open.
+
+    What is done within is recorded as done on the command line, by the user of this machine.
+    """
     from django.core.exceptions import ImproperlyConfigured
     from django.db import Error, connections
 
+    from dashboard.audit import acting_from
+    from dashboard.models import Source
+
     try:
-        yield
+        with acting_from(Source.CLI, _user()):
+            yield
     except (Error, ImproperlyConfigured, OSError) as error:
         reason = str(error).strip() or type(error).__name__
         raise Refused(f"The database cannot be used: {reason}\nDATABASE_URL says which one it is.") from error

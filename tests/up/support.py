@@ -11,7 +11,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.request import HTTPErrorProcessor, build_opener
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, build_opener
 
 import psutil
 
@@ -133,6 +134,22 @@ def get(address: str) -> tuple[int, str]:
             return response
 
     with build_opener(Plain).open(address, timeout=30) as response:
+        return response.status, response.headers.get("Location", "")
+
+
+def sign_in(link: str) -> tuple[int, str]:
+    """Press the button of a link that signs in: the status and where it leads."""
+
+    class Plain(HTTPErrorProcessor):
+        def http_response(self, request: Any, response: Any) -> Any:
+            return response
+
+    opener = build_opener(Plain, HTTPCookieProcessor())
+    with opener.open(link, timeout=30) as page:
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+        if found is None:
+            return page.status, page.headers.get("Location", "")
+    with opener.open(link, data=urlencode({"csrfmiddlewaretoken": found[1]}).encode(), timeout=30) as response:
         return response.status, response.headers.get("Location", "")
 
 

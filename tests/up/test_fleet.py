@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.processes import alive
 from tests.support.wait import until
-from tests.up.support import NODE, Up, get, python, run
+from tests.up.support import NODE, Up, python, run, sign_in
 
 START = """
 from queue_app import dispatch
@@ -37,7 +37,7 @@ def test_a_fleet_serves_pages_and_runs_a_spec(
 ) -> None:
     web, node = fleet
     link = web.link
-    assert get(link) == (302, "/workers")
+    assert sign_in(link) == (302, "/workers")
     assert f"Node {NODE} is ready" in node.output
     spec = tmp_path / "small" / "spec.yaml"
     spec.parent.mkdir()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import alive
-from tests.up.support import SPECYARD, Up, get, python, run
+from tests.up.support import SPECYARD, Up, get, python, run, sign_in
 
 Start = Callable[..., Up]
 STEPS = ("configuration", "data directory", "address", "application", "database", "Valkey", "launcher", "node", "web")
@@ -28,8 +28,8 @@ def test_each_step_is_reported_and_pages_are_served(start: Start) -> None:
 
 def test_the_sign_in_link_works_once(start: Start) -> None:
     up = start().is_ready()
-    assert get(up.link) == (302, "/workers")
-    assert get(up.link) == (302, "/sign-in")
+    assert sign_in(up.link) == (302, "/workers")
+    assert sign_in(up.link) == (302, "/sign-in")
 
 
 def test_another_sign_in_link_can_be_had(start: Start, environment: dict[str, str]) -> None:
@@ -37,7 +37,7 @@ def test_another_sign_in_link_can_be_had(start: Start, environment: dict[str, st
     link = run(environment, "sign-in").stdout.strip()
     assert link != up.link
     assert link.startswith(f"{up.address}/sign-in/")
-    assert get(link) == (302, "/workers")
+    assert sign_in(link) == (302, "/workers")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
