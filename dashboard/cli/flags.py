@@ -51,6 +51,16 @@ def _note(context: click.Context, parameter: click.Parameter, value: str | None)
     name = parameter.opts[0]
     flag = FLAGS[name]
     if flag.is_path and value:
-        value = os.path.abspath(os.path.expanduser(value))
+        value = _absolute(value)
     with settings_in_words():
         config.set_flag(name, flag.variable, value)
+
+
+def _absolute(path: str) -> str:
+    """For child processes, which may be elsewhere."""
+    from dashboard.cli.refusal import BadInput
+
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError as error:
+        raise BadInput(f"The working directory is gone, so {path} means nothing.") from error

@@ -35,7 +35,7 @@ def project_file() -> Path:
 def found() -> "list[File]":
     """The files that count, the strongest first. Raises ConfigInvalid when one cannot be used."""
     if named := os.environ.get(CONFIG_VARIABLE):
-        return [File(Path(os.path.abspath(os.path.expanduser(named))), is_named=True)]
+        return [File(Path(os.path.expanduser(named)), is_named=True)]
     try:
         places = [project_file(), user_file()]
     except FileNotFoundError:  # the working directory is gone

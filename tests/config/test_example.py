@@ -28,7 +28,7 @@ def test_the_example_with_everything_uncommented_says_what_the_defaults_say(proj
     assert {"server.port", "queue.max_workers", "execution.mode", "execution.memory_limit"} <= said
 
 
-def test_the_example_names_every_setting_with_its_words(project: Write) -> None:
+def test_the_example_names_every_setting_with_its_words() -> None:
     text = example.text()
     for section in sections():
         if any(key.section == section for key in all_keys()):
