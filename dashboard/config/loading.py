@@ -62,9 +62,10 @@ def loaded() -> Loaded:
         values |= layer
         sources |= {key: _exactly(source, key) for key in layer}
     problems = [*_misspelled(), *(problem for file in found for problem in file.problems)]
-    problems += [_sentence(key, sources[key], value, _UNPRINTABLE) for key, value in values.items() if _strange(value)]
-    config = None if problems else _valid([_nested(layer) for layer, _ in layers], values, sources, problems)
-    if config is None:
+    strange = [_sentence(key, sources[key], value, _UNPRINTABLE) for key, value in values.items() if _strange(value)]
+    problems += strange
+    config = None if strange else _valid([_nested(layer) for layer, _ in layers], values, sources, problems)
+    if config is None or problems:
         raise ConfigInvalid(_lines(problems))
     warnings = [warning for file in found for warning in file.warnings()]
     return Loaded(config, sources, [file.path for file in found], warnings)

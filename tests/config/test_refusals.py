@@ -211,9 +211,12 @@ def test_a_file_of_another_user_is_not_read_unless_it_is_named(project: Write, m
 def test_everything_that_is_wrong_is_said_at_once_but_no_book(project: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     project("[server]\n" + "".join(f"x{number} = 1\n" for number in range(100)))
     monkeypatch.setenv("SPECYARD_PROT", "1")
+    monkeypatch.setenv("SPECYARD_PORT", "many")
     lines = refusal().splitlines()
     assert lines[0].startswith("The variable SPECYARD_PROT")
-    assert (len(lines), lines[-1]) == (21, "… and 81 more.")
+    assert (len(lines), lines[-1]) == (21, "… and 82 more.")
+    project("[server]\nprot = 1\n")
+    assert len(refusal().splitlines()) == 3
 
 
 def test_a_file_full_of_unknown_keys_is_refused_at_once(project: Write) -> None:
