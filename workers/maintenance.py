@@ -23,8 +23,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from workers import ahead, driving, landing, launch, publisher
+from workers.canary import canary
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
-from workers.models import Attempt, Event, Node, Worker, unit_of_work
+from workers.models import Attempt, Event, Node, Totals, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
 from workers.numbering import leave_the_past_alone
 from workers.runner.executors import registry
@@ -64,7 +65,8 @@ def register(name: str) -> Node:
 
 def heartbeat(node: Node) -> bool:
     """Report load and memory, renew the leases of what is driven here. False when another process took over."""
-    if not node.heartbeat(load=os.getloadavg()[0], memory=psutil.virtual_memory().percent):
+    heard = canary.take()
+    if not node.heartbeat(load=os.getloadavg()[0], memory=psutil.virtual_memory().percent, canary=heard):
         return False
     for worker_id, epoch in driving.owned.all().items():
         renew(worker_id, epoch)
@@ -220,6 +222,7 @@ class Caretaker:
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
         self._next_heartbeat = 0.0
         self._next_pruning = 0.0
+        self._proven = False  # whether a message has arrived in this process
 
     def start(self) -> None:
         self._thread.start()
@@ -229,7 +232,8 @@ class Caretaker:
         if self.node is None:
             self.node = register(self.name)
         now = time.monotonic()
-        if now >= self._next_heartbeat:
+        if now >= self._next_heartbeat or (canary.has_arrived and not self._proven):
+            self._proven |= canary.has_arrived
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             if not heartbeat(self.node):
                 self.step_down()
@@ -242,8 +246,11 @@ class Caretaker:
                     self.keeper.want(ahead.wanted_on(self.node))
         if now >= self._next_pruning:
             self._next_pruning = now + PRUNE_SECONDS
+            while Totals.fold():  # before events are forgotten that were not counted
+                pass
             prune_events()
             prune_runs()
+        canary.fly(self.name)
         if not driving.owned.draining.is_set():
             take_up(self.node)
             slots_may_be_free.send(Caretaker)

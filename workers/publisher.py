@@ -83,6 +83,11 @@ def land(node: str, landing_id: int) -> None:
     current_app.send_task("workers.land", args=(landing_id,), queue=f"node.{node}", retry=False)
 
 
+def fly_canary(node: str) -> None:
+    """Send the node a message that proves, when it arrives, that the node takes messages."""
+    current_app.send_task("workers.canary", queue=f"node.{node}", retry=False)
+
+
 def run_worker(node: str, worker_id: int, epoch: int) -> None:
     """Have another process, the node's, claim the worker."""
     current_app.send_task("workers.run_worker", args=(worker_id, epoch), queue=f"node.{node}", retry=False)

@@ -1,8 +1,10 @@
 """A real Valkey for tests, on the socket that the settings of the tests name. Import the fixture `valkey`."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,16 @@ class Valkey:
         while not self._answers():
             assert time.monotonic() < deadline, "Valkey does not answer"
             time.sleep(0.01)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within: the server takes connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""

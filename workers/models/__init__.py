@@ -16,6 +16,7 @@ from workers.models.message import Message
 from workers.models.node import Node
 from workers.models.plan import WorkerChunk, accept
 from workers.models.question import Question
+from workers.models.totals import Totals
 from workers.models.worker import Worker
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Message",
     "Node",
     "Question",
+    "Totals",
     "Worker",
     "WorkerChunk",
     "accept",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from specs.fields import CleanTextField
 from workers.errors import StaleTransition
-from workers.models.counted import Counted
+from workers.models.counted import COUNTED, Counted
 from workers.models.event import assign, emit, unit_of_work
 from workers.models.plan import WorkerChunk
 from workers.models.worker import GONE, Worker
@@ -113,7 +113,14 @@ class Attempt(Counted):
         self.chunk.settle(outcome, now, commit)
         if self.chunk.uses_agent:
             self._close_questions(worker)
-        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, outcome=status, chunk=self.chunk.ordinal)
+        ended = {"attempt": self.pk, "outcome": status, "chunk": self.chunk.ordinal}
+        emit(EventKind.WORKER_PROGRESS, worker.pk, **ended, **self._usage())
+
+    def _usage(self) -> dict[str, Any]:
+        """What its agent has used, for the event of its end; nothing without an agent."""
+        if not self.profile:
+            return {}
+        return {"profile": self.profile, "used": {name: str(getattr(self, name)) for name in COUNTED}}
 
     def _close_questions(self, worker: Worker) -> None:
         """What its agent has asked waits no longer, and no answer will reach it."""

@@ -1,16 +1,22 @@
 """A machine that runs workers."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from workers.models.event import emit, unit_of_work
+from specs.acting import record
+from workers.errors import StaleTransition
+from workers.models.event import after_commit, emit, unit_of_work
+from workers.signals import slots_may_be_free
 from workers.states import EventKind, NodeStatus
 
 NODE_TTL = timedelta(seconds=60)
+CANARY_TTL = timedelta(seconds=60)
+HEARD_OF = (NodeStatus.ONLINE, NodeStatus.DRAINING)
 
 
 class Node(models.Model):
@@ -24,6 +30,7 @@ class Node(models.Model):
     memory = models.FloatField(default=0.0)  # percent in use
     max_workers = models.PositiveIntegerField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True)
+    canary_at = models.DateTimeField(null=True)  # when its Celery last took a message, to a heartbeat
 
     class Meta:
         ordering = ("name",)
@@ -57,13 +64,15 @@ class Node(models.Model):
         return node
 
     @unit_of_work
-    def heartbeat(self, load: float, memory: float) -> bool:
+    def heartbeat(self, load: float, memory: float, *, canary: bool = False) -> bool:
         """Report in. False when another process speaks for this node: then the caller must let go.
 
-        A node that was silent and taken for lost is online again.
+        A node that was silent and taken for lost is online again. `canary`: its Celery has taken a message since the
+        last time.
         """
         mine = Node.objects.filter(pk=self.pk, instance=self.instance)
-        if not mine.update(last_seen=Now(), load=load, memory=memory):
+        facts: dict[str, Any] = {"canary_at": Now()} if canary else {}
+        if not mine.update(last_seen=Now(), load=load, memory=memory, **facts):
             return False
         if mine.filter(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT)).update(status=NodeStatus.ONLINE):
             emit(EventKind.NODE_ONLINE, node=self.name)
@@ -75,6 +84,40 @@ class Node(models.Model):
         if Node.objects.filter(pk=self.pk, status=NodeStatus.ONLINE).update(status=NodeStatus.DRAINING):
             emit(EventKind.NODE_DRAINING, node=self.name)
 
+    # What people ask for.
+
+    @unit_of_work
+    def request_drain(self, by: str) -> None:
+        """Ask that the node takes no new work until `request_return` or its next start. Repeating it changes nothing.
+
+        Raises StaleTransition when the node is not there.
+        """
+        fresh = self._present()
+        if fresh.status == NodeStatus.ONLINE:
+            fresh.drain()
+            record("node.drain", fresh, before={"status": fresh.status}, after={"status": NodeStatus.DRAINING}, by=by)
+        self.refresh_from_db()
+
+    @unit_of_work
+    def request_return(self, by: str) -> None:
+        """Ask that the node takes work again. Repeating it changes nothing.
+
+        Raises StaleTransition when the node is not there.
+        """
+        fresh = self._present()
+        if fresh.status == NodeStatus.DRAINING:
+            Node.objects.filter(pk=self.pk).update(status=NodeStatus.ONLINE)
+            emit(EventKind.NODE_ONLINE, node=self.name)
+            record("node.return", fresh, before={"status": fresh.status}, after={"status": NodeStatus.ONLINE}, by=by)
+            after_commit(partial(slots_may_be_free.send, Node))
+        self.refresh_from_db()
+
+    def _present(self) -> "Node":
+        fresh = Node.objects.select_for_update().get(pk=self.pk)
+        if fresh.status not in HEARD_OF:
+            raise StaleTransition(f"The node {self.name} is {fresh.status}.", current=fresh.status)
+        return fresh
+
     @unit_of_work
     def unregister(self) -> None:
         """Say goodbye, unless another process speaks for this node already."""
@@ -85,8 +128,13 @@ class Node(models.Model):
     @classmethod
     def silent(cls) -> "models.QuerySet[Node]":
         """Nodes that should be heard of and have been silent for NODE_TTL by the database's clock."""
-        heard_of = cls.objects.exclude(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT))
-        return heard_of.filter(last_seen__lt=Now() - NODE_TTL)
+        return cls.objects.filter(status__in=HEARD_OF, last_seen__lt=Now() - NODE_TTL)
+
+    @classmethod
+    def without_canary(cls) -> "models.QuerySet[Node]":
+        """Nodes that are here, drained or not, and whose Celery has taken no message for CANARY_TTL."""
+        late = models.Q(canary_at=None) | models.Q(canary_at__lt=Now() - CANARY_TTL)
+        return cls.objects.filter(late, status__in=HEARD_OF)
 
     @classmethod
     @unit_of_work
