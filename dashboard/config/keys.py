@@ -10,7 +10,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dashboard.config.model import SECTIONS, At, Config, executor_names
+from dashboard.config.model import SECTIONS, Config, executor_names
+from dashboard.config.sections import At
 from dashboard.config.words import in_units, masked
 
 PREFIX = "SPECYARD_"

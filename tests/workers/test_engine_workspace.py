@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from dashboard.config.model import Execution
+from dashboard.config.sections import Execution
 from specs.models import Project
 from tests.support import make
 from tests.support.driving import attempts, driven, leftovers, outcomes
