@@ -8,22 +8,23 @@ may do what both the token's scope and its account's role allow.
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.auth.models import User as Account
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from dashboard.models import ApiToken, Scope
 from queue_app.models import WorkerQueue
 from specs.models import AgentProfile, Project, Spec
-from workers.models import Attempt, Question, Worker
+from workers.models import Attempt, Node, Question, Worker
 
 VIEWERS, OPERATORS, ADMINS = "viewer", "operator", "admin"
 ROLES = (VIEWERS, OPERATORS, ADMINS)  # the names of the groups, each may do what those before it may
@@ -31,6 +32,7 @@ ROLE_OF_SCOPE = {Scope.READ: VIEWERS, Scope.ACT: OPERATORS, Scope.ADMIN: ADMINS}
 ONLY_OPERATORS = "Only operators may do this."
 ONLY_ADMINS = "Only administrators may do this."
 User = AbstractBaseUser | AnonymousUser
+M = TypeVar("M", bound=Model)
 View = Callable[..., HttpResponse]
 
 
@@ -126,47 +128,61 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 # Every object that a page shows or changes is fetched here. Today everybody sees all of the yard.
 
 
+def _found(rows: type[M] | QuerySet[M], pk: int) -> M:
+    """The row. Raises Http404 that names what there is not."""
+    queryset = rows if isinstance(rows, QuerySet) else rows._default_manager.all()
+    try:
+        return queryset.get(pk=pk)
+    except queryset.model.DoesNotExist:
+        raise Http404(f"There is no {queryset.model._meta.verbose_name} {pk}.") from None
+
+
 def get_worker(user: User, pk: int) -> Worker:
     """The worker, or Http404."""
-    return get_object_or_404(Worker.objects.select_related("project", "node", "spec"), pk=pk)
+    return _found(Worker.objects.select_related("project", "node", "spec"), pk=pk)
 
 
 def get_attempt(user: User, pk: int) -> Attempt:
     """The attempt with its chunk, or Http404."""
-    return get_object_or_404(Attempt.objects.select_related("chunk"), pk=pk)
+    return _found(Attempt.objects.select_related("chunk"), pk=pk)
 
 
 def get_question(user: User, pk: int) -> Question:
     """The question to people, or Http404."""
-    return get_object_or_404(Question, pk=pk)
+    return _found(Question, pk=pk)
 
 
 def get_entry(user: User, pk: int) -> WorkerQueue:
     """The queue entry with its spec, or Http404 when it has been removed or started."""
-    return get_object_or_404(WorkerQueue.objects.select_related("spec__project"), pk=pk)
+    return _found(WorkerQueue.objects.select_related("spec__project"), pk=pk)
 
 
 def get_spec(user: User, pk: int) -> Spec:
     """The spec, or Http404."""
-    return get_object_or_404(Spec.objects.select_related("project"), pk=pk)
+    return _found(Spec.objects.select_related("project"), pk=pk)
 
 
 def get_project(user: User, pk: int) -> Project:
     """The project, or Http404."""
-    return get_object_or_404(Project, pk=pk)
+    return _found(Project, pk=pk)
 
 
 def get_profile(user: User, pk: int) -> AgentProfile:
     """The agent profile, or Http404."""
-    return get_object_or_404(AgentProfile, pk=pk)
+    return _found(AgentProfile, pk=pk)
+
+
+def get_node(user: User, pk: int) -> Node:
+    """The machine, or Http404."""
+    return _found(Node, pk)
 
 
 def get_account(user: User, pk: int) -> Account:
     """The account, or Http404. Only for administrators."""
-    return get_object_or_404(Account, pk=pk)
+    return _found(Account, pk=pk)
 
 
 def get_token(user: Any, pk: int) -> ApiToken:
     """A token of the user's own, or anybody's for administrators; else Http404."""
     tokens = ApiToken.objects.select_related("user")
-    return get_object_or_404(tokens if may_administer(user) else tokens.filter(user=user), pk=pk)
+    return _found(tokens if may_administer(user) else tokens.filter(user=user), pk=pk)

@@ -17,7 +17,7 @@ from specs.importers.types import Name
 from specs.inputs import Environment, OptionalCommand, number_or_none, stripped
 from specs.models import Project, Spec
 from specs.storing import ImportResult, document_of, store
-from specs.text import NAME_HINT, is_name
+from specs.text import NAME_HINT, is_name, slug
 
 
 def _branch(value: str) -> str:
@@ -96,14 +96,55 @@ def check_project(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def save_text(project: Project, key: str, text: str) -> ImportResult:
     """Creates or updates the project's spec `key` from native YAML. Raises SpecInvalid."""
-    if not is_name(key) or len(key) > limits.NAME_LENGTH:
-        raise SpecInvalid([("key", f"must consist of 1 to {limits.NAME_LENGTH} {NAME_HINT}")])
+    _refuse_bad_key(key)
     return store(project, key, native.parse(text, project.default_executor))
+
+
+def save_data(project: Project, key: str, data: Mapping[str, Any]) -> ImportResult:
+    """The same from data of the same shape as the YAML."""
+    _refuse_bad_key(key)
+    return store(project, key, native.from_data(data, project.default_executor))
+
+
+def create_spec(project: Project, key: str, data: Mapping[str, Any]) -> Spec:
+    """Stores a new spec; without a key it is named after its title. Raises SpecInvalid, also when the key is taken."""
+    key = key or key_of(str(data.get("title", "")))
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).filter(pk=project.pk).first()  # as `store` does
+        refuse_taken_key(project, key)
+        return save_data(project, key, data).spec
+
+
+def refuse_taken_key(project: Project, key: str) -> None:
+    """Raises SpecInvalid when another spec of the project has the key."""
+    if key and Spec.objects.filter(project=project, key=key).exists():
+        raise SpecInvalid([("key", f"“{key}” is another spec of this project; open it to change it")])
+
+
+def key_of(title: str) -> str:
+    """A key for a spec that was given none, from its title; "" when nothing of it can stay."""
+    return slug(title.strip()[: limits.NAME_LENGTH].lower())
+
+
+def title_in(text: str) -> str:
+    """The title in a text in YAML, whether or not the rest of it can be read; "" without one."""
+    lines = (line for line in text.splitlines() if line.startswith("title:"))
+    return next(lines, "").removeprefix("title:").strip()
+
+
+def to_data(spec: Spec) -> dict[str, Any]:
+    """The spec as data; `save_data` reads it back as the same spec."""
+    return writer.data_of(document_of(spec))
 
 
 def to_yaml(spec: Spec) -> str:
     """The spec as native YAML, for the editor; `save_text` reads it back as the same spec."""
     return writer.write(document_of(spec))
+
+
+def _refuse_bad_key(key: str) -> None:
+    if not is_name(key) or len(key) > limits.NAME_LENGTH:
+        raise SpecInvalid([("key", f"must consist of 1 to {limits.NAME_LENGTH} {NAME_HINT}")])
 
 
 def _save(project: Project, data: Mapping[str, Any]) -> Project:

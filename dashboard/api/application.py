@@ -10,35 +10,34 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from dashboard import access
-from dashboard.api import audit, changes, problems, tokens
+from dashboard.api import (
+    attempts,
+    audit,
+    changes,
+    conditions,
+    idempotency,
+    nodes,
+    people,
+    problems,
+    profiles,
+    projects,
+    queue,
+    specs,
+    statistics,
+    tokens,
+    workers,
+    yard,
+)
 from dashboard.api.authentication import LOOKING
-from dashboard.api.problems import FieldError, Problem
+from dashboard.api.bodies import StrictParser
+from dashboard.api.document import completed
+from dashboard.api.throttling import PerCaller
 
 VERSION = "1"
 DESCRIPTION = (
     "Everything that the pages can do. Times are ISO 8601 in UTC, names are snake_case, and every error is a problem "
     "detail after RFC 9457 (`application/problem+json`)."
 )
-REFERENCE = "#/components/schemas/{model}"
-REFUSALS = {
-    HTTPStatus.BAD_REQUEST: "The request cannot be understood.",
-    HTTPStatus.UNAUTHORIZED: "Nobody has signed in.",
-    HTTPStatus.FORBIDDEN: "Whoever has signed in may not do this.",
-    HTTPStatus.NOT_FOUND: "There is no such thing.",
-    HTTPStatus.CONFLICT: "It is not possible in the state that it has now.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Fields were refused; `errors` names them.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too much was asked; `Retry-After` says when to ask again.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Something that is needed does not answer now; trying again may help.",
-}
-ALWAYS = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
-CHANGING = {"post", "put", "patch", "delete"}
 
 
 class Api(NinjaAPI):
@@ -49,47 +48,12 @@ class Api(NinjaAPI):
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
-        """The document, with the problems in it and nothing in a query that could be null."""
-        schema = super().get_openapi_schema(**given)
-        for operations in schema["paths"].values():
-            for method, operation in operations.items():
-                for parameter in operation["parameters"]:
-                    _cannot_be_null(parameter["schema"])
-                for status in _problems_of(method, operation):
-                    reference = {"$ref": f"#/components/responses/{_name(status)}"}
-                    operation["responses"].setdefault(int(status), reference)
-        models = {model.__name__: model.model_json_schema(ref_template=REFERENCE) for model in (FieldError, Problem)}
-        for model in models.values():
-            model.pop("$defs", None)
-        schema["components"].setdefault("schemas", {}).update(models)
-        content = {problems.MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
-        schema["components"]["responses"] = {
-            _name(status): {"description": why, "content": content} for status, why in REFUSALS.items()
-        }
-        return schema
+        """The document, with what ninja does not know of the operations."""
+        return completed(super().get_openapi_schema(**given))
 
-
-def _name(status: HTTPStatus) -> str:
-    return status.phrase.replace(" ", "")
-
-
-def _cannot_be_null(schema: dict[str, Any]) -> None:
-    """A query has no null: what may be null there may be left out."""
-    if choices := schema.pop("anyOf", None):
-        kept = [choice for choice in choices if choice != {"type": "null"}]
-        schema.update(kept[0] if len(kept) == 1 else {"anyOf": kept})
-
-
-def _problems_of(method: str, operation: dict[str, Any]) -> list[HTTPStatus]:
-    """The statuses with which an operation may refuse."""
-    places = {parameter["in"] for parameter in operation["parameters"]}
-    found = list(ALWAYS)
-    found += [HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT] if "path" in places else []
-    found += [HTTPStatus.CONFLICT] if method in CHANGING else []
-    is_checked = "query" in places or "requestBody" in operation
-    found += [HTTPStatus.UNPROCESSABLE_ENTITY] if is_checked else []
-    found += [HTTPStatus.REQUEST_ENTITY_TOO_LARGE] if "requestBody" in operation else []
-    return found
+    def create_response(self, request: HttpRequest, data: Any, **given: Any) -> HttpResponse:
+        """The answer, with the ETag of a single object."""
+        return conditions.tagged(request, data, super().create_response(request, data, **given))
 
 
 api = Api(
@@ -98,13 +62,30 @@ api = Api(
     description=DESCRIPTION,
     urls_namespace="api",
     auth=LOOKING,
+    throttle=[PerCaller()],
+    parser=StrictParser(),
     openapi_url="",  # ours are below
 )
 for error, handler in problems.HANDLERS.items():
     api.add_exception_handler(error, handler)
-api.add_router("", changes.router, tags=["changes"])
-api.add_router("", tokens.router, tags=["tokens"])
-api.add_router("", audit.router, tags=["audit"])
+api.add_decorator(idempotency.beginning)
+api.add_decorator(idempotency.ending, mode="view")
+for resource in (
+    workers,
+    people,
+    attempts,
+    changes,
+    queue,
+    yard,
+    specs,
+    projects,
+    profiles,
+    nodes,
+    statistics,
+    tokens,
+    audit,
+):
+    api.add_router("", resource.router)
 
 
 @api.get("/openapi.json", include_in_schema=False, url_name="openapi-json")

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from dashboard import access
 from dashboard.api.authentication import ACTING
+from dashboard.api.extras import GIT, both, sent_as
 from dashboard.pages.patches import patch_file
 from dashboard.pages.words import visible
 from workers import branches
@@ -18,9 +19,9 @@ from workers.models import Landing, Worker
 from workers.spans import Span, spans_of, whole_of
 from workers.states import LandingKind
 
-router = Router()
+router = Router(tags=["changes"])
 MOST_FILES = 1000  # of one answer
-PATCH = {"responses": {200: {"content": {"text/x-diff": {"schema": {"type": "string"}}}}}}
+PATCH = both(sent_as("text/x-diff"), GIT)
 
 
 class Which(Schema):
@@ -112,7 +113,7 @@ class LossOut(Schema):
     repositories: list[str] = Field(description="What repositories inside the workspace hold that no remote has.")
 
 
-@router.get("/workers/{int:id}/changes", response=Changes, summary="List changed files")
+@router.get("/workers/{int:id}/changes", response=Changes, summary="List changed files", openapi_extra=GIT)
 def list_changes(request: HttpRequest, id: int, which: Query[Which]) -> dict[str, Any]:
     """The files that the worker, or one chunk of it, has changed, with the lines added and removed."""
     span = _span(request, id, which)
@@ -153,7 +154,7 @@ def merge(request: HttpRequest, id: int) -> Status[Landing]:
     return _land(request, id, LandingKind.MERGE)
 
 
-@router.get("/workers/{int:id}/discard", response=LossOut, summary="List what a discard would lose")
+@router.get("/workers/{int:id}/discard", response=LossOut, summary="List what a discard would lose", openapi_extra=GIT)
 def get_loss(request: HttpRequest, id: int) -> dict[str, list[str]]:
     """What only this branch and its worktree hold."""
     worker = _with_branch(request, id)

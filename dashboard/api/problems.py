@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import Schema
@@ -16,6 +16,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 from pydantic import Field
 
 from dashboard import access, slowing, tokens
+from dashboard.api.bodies import BodyRefused
 from queue_app.errors import BadValue
 from specs.errors import SpecInvalid, SpecsError
 from workers.errors import WorkerError
@@ -34,7 +35,8 @@ SOURCES = {
     "form",
     "file",
 }  # where ninja found a field, the first of its place
-NAMED = re.compile(r"(\w+): (.+)", re.DOTALL)
+NAMED = re.compile(r"([\w-]+): (.+)", re.DOTALL)
+INDEX = re.compile(r"\[(\d+)\]")  # as our own verbs write it
 
 
 class FieldError(Schema):
@@ -87,7 +89,7 @@ def _kind(error: Exception) -> str:
 
 
 def _invalid(errors: Iterable[tuple[str, str]]) -> HttpResponse:
-    errors = list(errors)
+    errors = [(INDEX.sub(r".\1", field), why) for field, why in errors]
     detail = "; ".join(f"{field}: {why}" if field else why for field, why in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="invalid", errors=errors)
 
@@ -98,10 +100,13 @@ def _of_validation(request: HttpRequest, error: ValidationError) -> HttpResponse
 
 def _place(location: Iterable[Any]) -> str:
     """Where a field stands in what was sent: without the source, and without ninja's name for the body as a whole."""
-    parts = [str(part) for part in location]
-    if parts and parts[0] in SOURCES:
-        parts = parts[2:] if parts[0] == "body" else parts[1:]
-    return ".".join(parts)
+    parts = list(location)
+    if parts and parts[0] == "body":
+        parts = parts[2:]
+    elif parts and parts[0] in SOURCES:  # flat: what stands before the last name is ours
+        names = [at for at, part in enumerate(parts) if isinstance(part, str)]
+        parts = parts[max(names[-1], 1) :]
+    return ".".join(map(str, parts))
 
 
 def _of_bad_value(request: HttpRequest, error: BadValue) -> HttpResponse:
@@ -124,7 +129,15 @@ def _unavailable(detail: str, kind: str) -> HttpResponse:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind=kind, headers=wait)
 
 
+def _of_body(request: HttpRequest, error: BodyRefused) -> HttpResponse:
+    if error.errors:
+        return _invalid(error.errors)
+    return problem(error.status, error.detail)
+
+
 def _of_http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, BodyRefused):  # which ninja has made a 400 of
+        return _of_body(request, error.__cause__)
     headers = {}
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="specyard"'
@@ -157,6 +170,9 @@ HANDLERS: dict[type[Exception], Handler] = {
     SpecsError: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error)),
     WorkerError: _of_worker,
     GitFailed: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind="git-failed"),
+    ObjectDoesNotExist: lambda request, error: problem(HTTPStatus.NOT_FOUND, GONE),
+    RequestDataTooBig: lambda request, error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE),
+    BodyRefused: _of_body,
     Http404: lambda request, error: problem(HTTPStatus.NOT_FOUND, _of_missing(error)),
     PermissionDenied: _of_forbidden,
     tokens.InvalidToken: _of_bad_token,
@@ -166,21 +182,20 @@ HANDLERS: dict[type[Exception], Handler] = {
     OperationalError: _of_database,
     InterfaceError: _of_database,
 }
+GONE = "It does not exist any more."
+TOO_LARGE = "The request is too large."
 SIGN_IN = "Sign in, or send the API token of an account."
 
 
 def _of_missing(error: Http404) -> str:
-    """Django's own words name the class of the object only."""
-    return (
-        re.sub(r"^No (\w+) matches the given query\.$", r"There is no such \1.", str(error)) or "There is nothing here."
-    )
+    return str(error) or "There is nothing here."
 
 
 WORDS = {
     HTTPStatus.BAD_REQUEST: "The request cannot be understood.",
     HTTPStatus.NOT_FOUND: "There is nothing here.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not know that method.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE,
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke on our side; the server's log says what.",
 }
 

@@ -3,6 +3,7 @@
 from dashboard.models.api_token import ApiToken, Scope
 from dashboard.models.audit_entry import AuditEntry, Source
 from dashboard.models.failures import Failures
+from dashboard.models.kept_answer import KeptAnswer
 from dashboard.models.sign_in_link import SignInLink
 
-__all__ = ["ApiToken", "AuditEntry", "Failures", "Scope", "SignInLink", "Source"]
+__all__ = ["ApiToken", "AuditEntry", "Failures", "KeptAnswer", "Scope", "SignInLink", "Source"]

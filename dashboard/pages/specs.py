@@ -100,9 +100,8 @@ def new(request: HttpRequest) -> HttpResponse:
         return _editor(request, form, [("project", "choose one of the projects")])
     try:
         form["text"], name = _uploaded(request) or (form["text"], "")
-        key = form["key"] or slug(name) or slug(_title(form["text"]).lower())
-        if key and Spec.objects.filter(project=project, key=key).exists():
-            raise SpecInvalid([("key", f"“{key}” is another spec of this project; open it to change it")])
+        key = form["key"] or slug(name) or editing.key_of(editing.title_in(form["text"]))
+        editing.refuse_taken_key(project, key)
         saved = editing.save_text(project, key, form["text"])
     except SpecInvalid as error:
         return _editor(request, form, error.errors)
@@ -144,9 +143,3 @@ def _uploaded(request: HttpRequest) -> tuple[str, str] | None:
         return file.read().decode("utf-8-sig"), (file.name or "").rsplit(".", 1)[0]
     except UnicodeDecodeError as error:
         raise SpecInvalid([("file", f"is not text in UTF-8 (at byte {error.start:,})")]) from error
-
-
-def _title(text: str) -> str:
-    """The title line of a YAML text, for a name."""
-    lines = (line for line in text.splitlines() if line.startswith("title:"))
-    return next(lines, "").removeprefix("title:").strip()[: limits.NAME_LENGTH]

@@ -122,6 +122,11 @@ def parse(text: str, default_executor: str = "command") -> SpecDocument:
     data = load(text)
     if not isinstance(data, dict):
         raise SpecInvalid([("", "must be a mapping with `title` and `chunks`")])
+    return from_data(data, default_executor)
+
+
+def from_data(data: Mapping[str, Any], default_executor: str = "command") -> SpecDocument:
+    """The spec in data of the same shape as the text. Raises SpecInvalid with every field that is wrong."""
     _refuse_too_many_chunks(data)
     try:
         native = NativeSpec.model_validate(data)

@@ -1,6 +1,6 @@
 """Writes a spec in the native format, as a person would: `native.parse(write(document)) == document`."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 import yaml
@@ -24,6 +24,21 @@ def write(document: SpecDocument) -> str:
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
+def data_of(document: SpecDocument) -> dict[str, Any]:
+    """As data of the same shape, with every field that has a value."""
+    data = asdict(document)
+    for chunk in data["chunks"]:
+        if "agent" in chunk["review"]:
+            chunk["review"]["agent"] = _named_only(chunk["review"]["agent"])
+        if not chunk["review"]:
+            del chunk["review"]
+    return data
+
+
+def _named_only(agent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in agent.items() if value}
+
+
 def _given(item: SpecDocument | ChunkDocument) -> dict[str, Any]:
     """The fields that differ from their defaults."""
     result = {}
@@ -42,8 +57,7 @@ def _chunk(chunk: ChunkDocument) -> dict[str, Any]:
     if chunk.timeout != time_limit(chunk.executor):
         data["timeout"] = format_duration(chunk.timeout)
     if "agent" in chunk.review:
-        agent = {name: value for name, value in chunk.review["agent"].items() if value}
-        data["review"] = {**chunk.review, "agent": agent}
+        data["review"] = {**chunk.review, "agent": _named_only(chunk.review["agent"])}
     return {field.name: data[field.name] for field in fields(chunk) if field.name in data}
 
 

@@ -1,0 +1,84 @@
+"""Nodes: the machines that run workers."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from ninja import Query, Router, Schema, Status
+from pydantic import Field
+
+from dashboard import access
+from dashboard.api.authentication import ADMINISTERING
+from dashboard.api.paging import Page, Paging, by_number, page
+from workers.models import Node
+from workers.states import NodeStatus
+
+router = Router(tags=["nodes"])
+
+
+class NodeOut(Schema):
+    """A machine that runs workers."""
+
+    id: int
+    name: str
+    status: Literal[tuple(NodeStatus.values)] = Field(  # type: ignore[valid-type]
+        description="online, draining (takes no new work), offline (has said goodbye) or silent."
+    )
+    executors: list[str] = Field(description="What its chunks may be carried out by.")
+    capabilities: dict[str, Any] = Field(description="What else it has told of itself.")
+    load: float = Field(description="Its load average over one minute.")
+    memory: float = Field(description="Memory in use, in percent.")
+    max_workers: int | None = Field(description="How many workers it may run at once; null: any.")
+    active: int = Field(description="How many workers it runs now.")
+    last_seen_at: datetime | None
+
+    @classmethod
+    def of(cls, node: Node) -> "NodeOut":
+        """One node, with its active workers counted."""
+        offers = dict(node.capabilities)
+        executors = [str(name) for name in offers.pop("executors", ())]
+        same = {name: getattr(node, name) for name in ("id", "name", "status", "load", "memory", "max_workers")}
+        active = node.running  # type: ignore[attr-defined]
+        return cls(**same, executors=executors, capabilities=offers, active=active, last_seen_at=node.last_seen)
+
+
+def _nodes() -> Any:
+    return Node.objects.annotate(running=Count("workers", filter=Q(workers__slot__isnull=False)))
+
+
+@router.get("/nodes", response=Page[NodeOut], summary="List nodes")
+def list_nodes(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """The machines in the order in which they registered first."""
+    rows, following = by_number(_nodes(), paging)
+    return page([NodeOut.of(node) for node in rows], following)
+
+
+@router.get("/nodes/{int:id}", response=NodeOut, summary="Get a node")
+def get_node(request: HttpRequest, id: int) -> NodeOut:
+    """One machine."""
+    return _shown(access.get_node(request.user, id))
+
+
+@router.post("/nodes/{int:id}/drain", auth=ADMINISTERING, response={202: NodeOut}, summary="Drain a node")
+def drain_node(request: HttpRequest, id: int) -> Status[NodeOut]:
+    """Let it take no new work; what runs on it goes on to its end. Lasts until `resume`, or until it starts anew.
+
+    Repeating it changes nothing; 409 when the node is offline or silent.
+    """
+    node = access.get_node(request.user, id)
+    node.request_drain(request.user.get_username())
+    return Status(HTTPStatus.ACCEPTED, _shown(node))
+
+
+@router.post("/nodes/{int:id}/resume", auth=ADMINISTERING, response={202: NodeOut}, summary="Take a node back")
+def resume_node(request: HttpRequest, id: int) -> Status[NodeOut]:
+    """Let it take work again, at once where something waits. Repeating it changes nothing."""
+    node = access.get_node(request.user, id)
+    node.request_return(request.user.get_username())
+    return Status(HTTPStatus.ACCEPTED, _shown(node))
+
+
+def _shown(node: Node) -> NodeOut:
+    return NodeOut.of(_nodes().get(pk=node.pk))

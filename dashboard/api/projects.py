@@ -1,0 +1,142 @@
+"""Projects: the list, one project, adding, changing, deleting."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from django.db import transaction
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema, Status
+from pydantic import Field
+
+from dashboard import access
+from dashboard.api import conditions
+from dashboard.api.authentication import ACTING
+from dashboard.api.extras import CONDITIONAL, located
+from dashboard.api.paging import Body, Page, Paging, Words, by_number, page
+from dashboard.api.spec_shapes import partly
+from specs import editing, limits
+from specs.models import Isolation, Project
+
+router = Router(tags=["projects"])
+IsolationName = Literal[tuple(Isolation.values)]  # type: ignore[valid-type]
+
+
+class ProjectFilter(Schema):
+    """Which projects."""
+
+    name: Words = Field("", description="The one with exactly this name.")
+    q: Words = Field("", description="Those whose name has this in it.")
+
+
+class ProjectIn(Body):
+    """A new project. What is left out gets its usual value."""
+
+    name: str = Field(max_length=limits.NAME_LENGTH, examples=["website"])
+    directory: str = Field(
+        max_length=limits.PATH_LENGTH,
+        description="An absolute path on the machine that runs it.",
+        examples=["/home/mira/website"],
+    )
+    default_branch: str = Field("main", max_length=limits.TITLE_LENGTH)
+    isolation: IsolationName = Field(
+        "copy", description="worktree (a branch for each worker), copy, or in_place (all in the directory itself)."
+    )
+    setup_command: str = Field("", max_length=limits.COMMAND_LENGTH, description="Runs once in each workspace.")
+    teardown_command: str = Field("", max_length=limits.COMMAND_LENGTH)
+    review_command: str = Field(
+        "", max_length=limits.COMMAND_LENGTH, description="Reviews chunks that have no review of their own."
+    )
+    environment: dict[str, str] = Field({}, max_length=limits.ENVIRONMENT_VARIABLES)
+    max_workers: int | None = Field(
+        None, ge=1, le=limits.PROJECT_WORKERS_MOST, description="How many workers at once; null: no limit of its own."
+    )
+    default_executor: str = Field("command", max_length=limits.NAME_LENGTH, description="Of chunks that name none.")
+    default_profile: str = Field("", max_length=limits.NAME_LENGTH, description="The agent of chunks that name none.")
+
+
+ProjectChange = partly("ProjectChange", ProjectIn, "What shall become different; what is left out stays.")
+
+
+class ProjectOut(Schema):
+    """A directory of work with the commands and limits that all its specs share."""
+
+    id: int
+    name: str
+    directory: str
+    default_branch: str
+    isolation: IsolationName
+    setup_command: str
+    teardown_command: str
+    review_command: str
+    environment: dict[str, str]
+    max_workers: int | None = Field(description="How many workers at once; null: no limit of its own.")
+    default_executor: str
+    default_profile: str
+    specs: int = Field(description="How many specs it has.")
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, project: Project) -> "ProjectOut":
+        """As it is."""
+        same = {name: getattr(project, name) for name in cls.model_fields if name != "specs"}
+        size = getattr(project, "size", None)
+        return cls(**same, specs=project.specs.count() if size is None else size)
+
+
+@router.get("/projects", response=Page[ProjectOut], summary="List projects")
+def list_projects(request: HttpRequest, chosen: Query[ProjectFilter], paging: Query[Paging]) -> Any:
+    """The projects in the order in which they were added."""
+    projects = Project.objects.annotate(size=Count("specs"))
+    if chosen.name:
+        projects = projects.filter(name=chosen.name)
+    if chosen.q:
+        projects = projects.filter(name__icontains=chosen.q)
+    rows, following = by_number(projects, paging)
+    return page([ProjectOut.of(project) for project in rows], following)
+
+
+@router.post("/projects", auth=ACTING, response={201: ProjectOut}, summary="Add a project", openapi_extra=located(201))
+def create_project(request: HttpRequest, response: HttpResponse, body: ProjectIn) -> Status[ProjectOut]:
+    """Add a project. 422 when its directory cannot be used or its name is taken."""
+    project = editing.create_project(body.model_dump(exclude_unset=True))
+    response["Location"] = f"/api/projects/{project.pk}"
+    return Status(HTTPStatus.CREATED, ProjectOut.of(project))
+
+
+@router.get("/projects/{int:id}", response=ProjectOut, summary="Get a project")
+def get_project(request: HttpRequest, id: int) -> ProjectOut:
+    """One project."""
+    return ProjectOut.of(access.get_project(request.user, id))
+
+
+@router.patch(
+    "/projects/{int:id}", auth=ACTING, response=ProjectOut, summary="Change a project", openapi_extra=CONDITIONAL
+)
+def update_project(request: HttpRequest, id: int, body: ProjectChange) -> ProjectOut:  # type: ignore[valid-type]
+    """Change some of it. What runs goes on as it began."""
+    change: dict[str, Any] = body.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    with transaction.atomic():
+        project = _locked(request, id)
+        conditions.check(request, lambda: ProjectOut.of(project))
+        editing.update_project(project, change)
+    return ProjectOut.of(access.get_project(request.user, id))
+
+
+@router.delete(
+    "/projects/{int:id}", auth=ACTING, response={204: None}, summary="Delete a project", openapi_extra=CONDITIONAL
+)
+def delete_project(request: HttpRequest, id: int) -> Status[None]:
+    """Delete it with its specs. 409 while one of them runs or waits, and once something of it has run."""
+    with transaction.atomic():
+        project = _locked(request, id)
+        conditions.check(request, lambda: ProjectOut.of(project))
+        project.remove()
+    return Status(HTTPStatus.NO_CONTENT, None)
+
+
+def _locked(request: HttpRequest, pk: int) -> Project:
+    Project.objects.select_for_update().filter(pk=pk).first()
+    return access.get_project(request.user, pk)
