@@ -2,23 +2,22 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Literal
+from typing import Any, Literal
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from dashboard import access, tokens
 from dashboard.api.authentication import LOOKING
+from dashboard.api.paging import Body, Page, Paging, Words, by_number, page
 from dashboard.models import ApiToken, Scope
 from dashboard.models.api_token import NAME_LENGTH
 
-router = Router()
-ScopeName = Literal["read", "act", "admin"]
-MOST = 500  # tokens of one answer
+router = Router(tags=["tokens"])
+ScopeName = Literal[tuple(Scope.values)]  # type: ignore[valid-type]
 NEEDS_ADMIN_SCOPE = "Only a token with the scope admin, or a person who has signed in, may make and revoke tokens."
 
 
@@ -43,7 +42,7 @@ class NewToken(TokenOut):
     secret: str = Field(description="What to send as `Authorization: Bearer …`. It is shown here and never again.")
 
 
-class TokenIn(Schema, extra="forbid"):
+class TokenIn(Body):
     """A token to be made."""
 
     name: str = Field(max_length=NAME_LENGTH, description="What it is for.", examples=["Nightly build"])
@@ -56,24 +55,24 @@ class TokenIn(Schema, extra="forbid"):
 class Whose(Schema):
     """Whose tokens are listed."""
 
-    account: str | None = Field(
-        None, max_length=150, description="The name of an account, for administrators; `*`: everybody's."
-    )
+    account: Words = Field("", description="The name of an account, for administrators; `*`: everybody's.")
 
 
-@router.get("/tokens", response=list[TokenOut], summary="List tokens")
-def list_tokens(request: HttpRequest, whose: Query[Whose]) -> QuerySet[ApiToken]:
-    """Your tokens, the latest first; those that have expired or were revoked, too."""
+@router.get("/tokens", response=Page[TokenOut], summary="List tokens")
+def list_tokens(request: HttpRequest, whose: Query[Whose], paging: Query[Paging]) -> Any:
+    """Your tokens in the order in which they were made; those that have expired or were revoked, too."""
     found = ApiToken.objects.select_related("user")
     name = whose.account or request.user.get_username()
     if name != request.user.get_username() and not access.may_administer(request.user):
         raise PermissionDenied(access.ONLY_ADMINS)
-    return (found if name == "*" else found.filter(user__username=name))[:MOST]
+    rows, following = by_number(found if name == "*" else found.filter(user__username=name), paging)
+    return page(list(rows), following)
 
 
 @router.post("/tokens", auth=LOOKING, response={201: NewToken}, summary="Create a token")
-def create_token(request: HttpRequest, given: TokenIn) -> Status[ApiToken]:
+def create_token(request: HttpRequest, response: HttpResponse, given: TokenIn) -> Status[ApiToken]:
     """Make a token for your account. Its secret is in the answer and nowhere else."""
+    response["Cache-Control"] = "no-store"  # nor is it kept for who sends the same Idempotency-Key again
     most = _scope_of(request)
     user = User.objects.get(pk=request.user.pk)
     token, secret = tokens.create(user, given.name, given.scope, given.expires_in_days, most=most)
