@@ -19,7 +19,7 @@
 
   function bind() {
     const list = document.querySelector("[data-sortable]");
-    if (!list || sortable?.el === list || document.body.dataset.role !== "operator") return;
+    if (!list || sortable?.el === list || document.body.dataset.role === "viewer") return;
     sortable?.destroy();
     sortable = new Sortable(list, {
       handle: "[data-grip]",

@@ -49,7 +49,7 @@
 
   document.addEventListener("keydown", (event) => {
     const grip = event.target.closest?.("[data-grip]");
-    if (!grip || document.body.dataset.role !== "operator" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!grip || document.body.dataset.role === "viewer" || event.ctrlKey || event.metaKey || event.altKey) return;
     const row = grip.closest("[data-entry]");
     if (event.key === " " || (event.key === "Enter" && held)) held ? release(true) : grab(row);
     else if (event.key === "Escape" && held) release(false);
