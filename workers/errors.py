@@ -26,6 +26,12 @@ class Fenced(StaleTransition):
 class InvalidWords(WorkerError):
     """These words cannot be passed on."""
 
+    field = "text"  # what is to blame
+
+    def __init__(self, *message: object, field: str = "") -> None:
+        super().__init__(*message)
+        self.field = field or self.field
+
 
 class LauncherUnavailable(WorkerError):
     """The launcher of this node does not answer."""

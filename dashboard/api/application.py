@@ -56,13 +56,14 @@ class Api(NinjaAPI):
         return conditions.tagged(request, data, super().create_response(request, data, **given))
 
 
+callers = PerCaller()
 api = Api(
     title="Specyard",
     version=VERSION,
     description=DESCRIPTION,
     urls_namespace="api",
     auth=LOOKING,
-    throttle=[PerCaller()],
+    throttle=[callers],
     parser=StrictParser(),
     openapi_url="",  # ours are below
 )

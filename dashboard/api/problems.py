@@ -19,7 +19,7 @@ from dashboard import access, slowing, tokens
 from dashboard.api.bodies import BodyRefused
 from queue_app.errors import BadValue
 from specs.errors import SpecInvalid, SpecsError
-from workers.errors import WorkerError
+from workers.errors import InvalidWords, WorkerError
 from workers.git import GitFailed
 
 MEDIA_TYPE = "application/problem+json"
@@ -168,6 +168,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     BadValue: _of_bad_value,
     SpecInvalid: lambda request, error: _invalid(error.errors),
     SpecsError: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error)),
+    InvalidWords: lambda request, error: _invalid([(error.field, str(error))]),
     WorkerError: _of_worker,
     GitFailed: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind="git-failed"),
     ObjectDoesNotExist: lambda request, error: problem(HTTPStatus.NOT_FOUND, GONE),

@@ -101,9 +101,9 @@ class Question(models.Model):
         ids = [offered["id"] for offered in self.options]
         if ids and option not in ids:
             names = [str(offered.get("name") or offered["id"]) for offered in self.options]
-            raise InvalidWords(f"Choose one of: {', '.join(names)}.")
+            raise InvalidWords(f"Choose one of: {', '.join(names)}.", field="option")
         if not ids and option:
-            raise InvalidWords("There is nothing to choose from: answer in words.")
+            raise InvalidWords("There is nothing to choose from: answer in words.", field="option")
         check_words(text, may_be_empty=bool(ids))
 
     # What the worker's owner records. Each raises Fenced when the owner's epoch has moved on.
