@@ -29,6 +29,8 @@ class WrittenOnce(Exception):
 def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_said, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value in (None, "", {}) else str(value)
 
 
