@@ -59,6 +59,15 @@ class Landing(models.Model):
         after_commit(partial(publisher.land, fresh.node.name, landing.pk))
         return landing
 
+    @classmethod
+    @unit_of_work
+    def removed(cls, worker: Worker, by: str) -> "Landing":
+        """Record that the directory of an ended worker, no worktree, goes: whoever continues it begins anew."""
+        landing = cls.objects.create(worker=worker, kind=LandingKind.DISCARD, asked_by=by, done_at=timezone.now())
+        emit(EventKind.WORKER_PROGRESS, worker.pk, landing=LandingKind.DISCARD, by=by)
+        record("worker.discard", worker, after={"workspace": worker.workspace}, by=by)
+        return landing
+
     @unit_of_work
     def succeeded(self, commit: str = "") -> None:
         """Record that the branch has landed."""
@@ -88,8 +97,10 @@ class Landing(models.Model):
 
 
 def is_discarded(worker: Worker) -> bool:
-    """Whether its branch and worktree were, or are about to be, removed."""
-    return bool(worker.branch) and worker.landings.filter(kind=LandingKind.DISCARD, error="").exists()
+    """Whether its branch and worktree, or its copy, were, or are about to be, removed."""
+    return (
+        bool(worker.branch or worker.workspace) and worker.landings.filter(kind=LandingKind.DISCARD, error="").exists()
+    )
 
 
 def refusal(worker: Worker) -> str:
