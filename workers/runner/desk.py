@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workers.runner.executors.base import Process
+from workers.runner.masking import Mask
 from workers.runner.messages import Answer, Tell
 
 
@@ -54,6 +55,7 @@ class RequestDesk:
         capture: Capture,
         write: Callable[[bytes], None],
         journal: Callable[..., Any],
+        mask: Mask,
     ) -> None:
         self.kept = kept
         self.mailbox = mailbox
@@ -63,6 +65,7 @@ class RequestDesk:
         self.capture = capture
         self.write = write
         self.journal = journal
+        self.mask = mask
         self.spared = spared
         self._request = request
         self._clock = clock

@@ -83,6 +83,7 @@ class Work(BaseModel):
     attempt: int | None = None
     cwd: Path
     env: dict[Name, Text] = {}
+    secrets: dict[Name, Text] = {}  # variables too, of commands and agents; hidden in whatever is told
     log: Path
     timeout: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
     grace: float = Field(default=5.0, ge=0, le=600, allow_inf_nan=False)
@@ -227,6 +228,13 @@ class Restore(Work):
     op: Literal["restore"]
     branch: Path
     commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
+
+
+def secrets_of(message: Work) -> list[str]:
+    """The values of all secrets that a request carries."""
+    agents = [getattr(message, "profile", None), getattr(getattr(message, "agent", None), "profile", None)]
+    found = [message.secrets, *(agent.secrets for agent in agents if isinstance(agent, Profile))]
+    return [value for secrets in found for value in secrets.values()]
 
 
 Control = Pause | Resume | Interrupt | Answer | Tell | Quit

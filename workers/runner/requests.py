@@ -15,7 +15,7 @@ from workers.runner.executors.base import Context, Executor, Outcome, Reason, Re
 from workers.runner.executors.command import shell
 from workers.runner.git import Git
 from workers.runner.limits import WallTime
-from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restore, Review, Work
+from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restore, Review, Work, secrets_of
 from workers.runner.starting import Starting
 from workers.runner.surroundings import Surroundings
 from workers.runner.telling import Telling
@@ -42,7 +42,8 @@ class Request:
         self._wall = WallTime(message.timeout, self._time_is_up)
         self._paused = False
         self._executor: Executor | None = None
-        self._telling = Telling(message.log, message.attempt, around.journal)
+        around.mask.hide(secrets_of(message))
+        self._telling = Telling(message.log, message.attempt, around.journal, around.mask)
         self._starting = Starting(message, around, self._telling)
         self._desk = RequestDesk(
             request=message.request,
@@ -56,9 +57,15 @@ class Request:
             start=self._starting.start_talking,
             capture=self._starting.capture_here,
             write=self._telling.write,
-            journal=partial(around.journal.append, request=message.request, attempt=message.attempt),
+            journal=self._tell,
+            mask=around.mask,
         )
         self._tools = preparing.Tools(self._starting.run, self._starting.capture, self._telling.note)
+
+    def _tell(self, kind: str, **fields: Any) -> None:
+        """Write an entry of its executor into the journal."""
+        of_it = {"request": self.id, "attempt": self.message.attempt}
+        self._around.journal.append(kind, **of_it, **self._around.mask.value(fields))
 
     def interrupt(self, reason: str) -> None:
         """End it from outside. Its result is `interrupted`, unless it had one already."""

@@ -11,6 +11,7 @@ from typing import Any
 from workers.runner.clients import Client
 from workers.runner.housekeeping import TICK, Housekeeping
 from workers.runner.journal import Journal
+from workers.runner.masking import Mask
 from workers.runner.messages import (
     Answer,
     Attach,
@@ -74,6 +75,7 @@ class Runner:
             kept={},
             mailbox=[],
             spared=set(),
+            mask=Mask(),
         )
         self._around.may_run.set()
         self._house = Housekeeping(self._journal, lambda: self._request is not None, self.quit)

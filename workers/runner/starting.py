@@ -44,7 +44,7 @@ class Starting:
         await self._around.may_run.wait()
         if note:
             self._telling.note(note)
-        return await asyncio.shield(self._start(argv, cwd, {}, self._telling.write).exited)
+        return await asyncio.shield(self._start(argv, cwd, self._message.secrets, self._telling.write).exited)
 
     async def capture(self, argv: list[str], cwd: str, env: dict[str, str] = ENVIRONMENT) -> tuple[int, str]:
         """Run one of our own commands and give its exit code and its output. It ends with whoever waits for it."""
@@ -77,7 +77,8 @@ class Starting:
         tmp = self._around.directory / KEPT
         tmp.mkdir(mode=0o700, exist_ok=True)
         lasting = {name: value for name, value in self._message.env.items() if name not in OF_A_CHUNK}
-        complete = environment.build({**lasting, **env}, cwd=cwd, tmp=str(tmp), mark=self._around.mark)
+        variables = {**lasting, **self._message.secrets, **env}
+        complete = environment.build(variables, cwd=cwd, tmp=str(tmp), mark=self._around.mark)
         command = self._around.mode.command(argv)
         child = await self._around.children.start_talking(command, cwd=cwd, env=complete, sink=output, errors=errors)
         self.tell(child.pid)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.runner.journal import Journal
+from workers.runner.masking import Mask
 from workers.runner.messages import Tell
 from workers.runner.modes import Mode
 from workers.runner.process import Children
@@ -24,3 +25,4 @@ class Surroundings:
     kept: dict[str, Any]  # by executors, from one request to the next
     mailbox: list[Tell]  # what people have said and nobody has been told yet
     spared: set[int]  # processes that outlive a request, with what is below them
+    mask: Mask  # hides every secret that the run was ever given

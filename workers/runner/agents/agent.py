@@ -16,7 +16,6 @@ from workers.runner.agents import home
 from workers.runner.agents.faults import Fault, from_error
 from workers.runner.agents.opencode import Opencode, Retry
 from workers.runner.agents.patience import Patience
-from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Listener, Session
 from workers.runner.agents.watch import Watch
 from workers.runner.agents.wire import Wire
@@ -29,7 +28,6 @@ T = TypeVar("T")
 
 CANCEL_SECONDS = 5.0  # that a turn may take to end after it was cancelled
 ERROR_TAIL = 2000  # bytes of what an agent said on its standard error
-ERROR_LINE = 65_536
 ERROR_LOG = 10_000_000
 READ_ONLY_MODES = ("plan", "read-only", "readonly", "ask")
 
@@ -47,8 +45,7 @@ class Agent:
         self._listener = Listener()
         self._wire = Wire(self._hear_error)
         self._errors = b""
-        self._line = b""
-        self._redactor = Redactor(profile.secrets.values())
+        self._error_stream = desk.mask.stream()
         self._process: Process | None = None
         self._connection: Any = None
 
@@ -77,7 +74,7 @@ class Agent:
         arguments, more = profile.arguments, {}
         if Opencode.suits(profile):
             self.opencode = Opencode(cwd)
-            self._redactor.hide([self.opencode.password])
+            self._desk.mask.hide([self.opencode.password])
             arguments, more = [*arguments, *self.opencode.arguments], self.opencode.environment
         try:
             own = home.furnish(profile, data, profile.environment) if data else {}
@@ -245,7 +242,8 @@ class Agent:
                     raise self._silent(reason)
             return task.result()
         except RequestError as error:
-            raise from_error(error.code, str(error), error.data) from error
+            mask = self._desk.mask  # before anything is cut
+            raise from_error(error.code, mask.text(str(error)), mask.value(error.data)) from error
         except ConnectionError as error:
             raise await self._ended() from error
         finally:
@@ -272,21 +270,15 @@ class Agent:
         return Fault(Reason.AGENT_EXITED, f"The agent {self.profile.name} {how}.{self._said()}")
 
     def _said(self) -> str:
-        self._hear_error(b"\n")
+        self._keep_error(self._error_stream.flush())
         text = self._errors.decode(errors="replace").strip()
         return f" It said: {text[-500:]}" if text else ""
 
     def _hear_error(self, data: bytes) -> None:
-        """Keep the end of what it says beside the protocol; all of it is in the run's agent.log.
+        """Keep the end of what it says beside the protocol; all of it is in the run's agent.log."""
+        self._keep_error(self._error_stream.feed(data))
 
-        Line by line, so that no secret is cut in two before it is hidden.
-        """
-        self._line += data
-        if b"\n" not in data and len(self._line) < ERROR_LINE:
-            return
-        whole, _, rest = (self._line + b"\n" * (len(self._line) >= ERROR_LINE)).rpartition(b"\n")
-        self._line = rest
-        told = self._redactor.text(whole.decode(errors="replace")).encode() + b"\n"
+    def _keep_error(self, told: bytes) -> None:
         self._errors = (self._errors + told)[-ERROR_TAIL:]
         with contextlib.suppress(OSError), open(self._desk.directory / "agent.log", "ab", opener=_for_owner) as file:
             if file.tell() < ERROR_LOG:

@@ -150,7 +150,7 @@ class Conversation:
         asked |= {"diffs": [], "options": []}
         key = self._desk.new_question()
         self._transcript.add("asked", question=key, what="blocked", **asked)
-        answer = await self._desk.ask(key, what="blocked", **self._transcript.redactor.value(asked))
+        answer = await self._desk.ask(key, what="blocked", **self._transcript.mask.value(asked))
         self._transcript.add("answered", question=key, option="", text=answer.text, by="person")
         return answer.text or "Decide yourself, and go on."
 
@@ -232,7 +232,7 @@ class Conversation:
         return False
 
     def _tell_wait(self, fault: Fault, until: datetime) -> None:
-        told = self._transcript.redactor.text(fault.message)
+        told = self._transcript.mask.text(fault.message)
         self._transcript.note(f"{told} Trying again at {until.astimezone():%H:%M:%S}.", level="warn")
         self._desk.journal("waiting", reason=fault.reason, until=until.isoformat(), text=told)
 

@@ -183,7 +183,7 @@ class Session:
             added, removed = changed_lines(diff["old"], diff["new"])
             lines.append(f"  {diff['path']} +{added} -{removed}")
         if output := call.get("output"):
-            lines.append(str(cut(self.transcript.redactor.text(output), LOG_CHARS)).rstrip("\n"))
+            lines.append(str(cut(self.transcript.mask.text(output), LOG_CHARS)).rstrip("\n"))
         self.transcript.log("\n".join(lines) + "\n")
 
     # What the agent asks
@@ -205,7 +205,7 @@ class Session:
             self.transcript.add("answered", question=key, option=chosen, by="policy")
             return outcome(chosen)
         self.transcript.add("asked", question=key, what="permission", **asked)
-        told = self.transcript.redactor.value(asked)
+        told = self.transcript.mask.value(asked)
         asking = asyncio.ensure_future(self._people.ask(key, on_the_clock=True, what="permission", **told))
         self.waiting.add(asking)
         try:
@@ -232,12 +232,12 @@ class Session:
         self.went_on = False
 
     def _question(self, call: schema.ToolCallUpdate, options: list[schema.PermissionOption]) -> dict[str, Any]:
-        told = self.transcript.redactor.value({**self._calls.get(call.tool_call_id, {}), **described(call)})
+        told = self.transcript.mask.value({**self._calls.get(call.tool_call_id, {}), **described(call)})
         offered = [{"id": option.option_id, "name": option.name, "kind": option.kind} for option in options]
         diffs = [
             {name: cut(text or "", QUESTION_CHARS) for name, text in diff.items()} for diff in told.get("diffs", [])
         ]
-        command = cut(self.transcript.redactor.text(command_of(call.raw_input)), QUESTION_CHARS)
+        command = cut(self.transcript.mask.text(command_of(call.raw_input)), QUESTION_CHARS)
         asked: dict[str, Any] = {"title": title_of(told), "text": told.get("tool") or "", "options": offered}
         asked |= {"command": command, "diffs": diffs[:QUESTION_DIFFS], "more": len(diffs[QUESTION_DIFFS:])}
         if not command and not diffs:  # then this is all that tells what it would do

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workers.runner.agents.secrets import Redactor
+from workers.runner.masking import Mask
 
 SUFFIX = ".ndjson"
 FLUSH_SECONDS = 0.2  # pieces of text within that time become one line
@@ -24,16 +24,17 @@ class Transcript:
     """Appends entries. What goes on is told at most every FLUSH_SECONDS."""
 
     def __init__(
-        self, log: Path, redactor: Redactor, write_log: Callable[[bytes], None], on_growth: Callable[[int], None]
+        self, log: Path, mask: Mask, write_log: Callable[[bytes], None], on_growth: Callable[[int], None]
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._fd = os.open(log.with_suffix(SUFFIX), flags, 0o600)
         self._size = os.fstat(self._fd).st_size
-        self.redactor = redactor
+        self.mask = mask
         self._write_log = write_log
         self._on_growth = on_growth
         self._pending: tuple[str, str, str] | None = None  # kind, id and text of the piece that still grows
+        self._stream = mask.stream()  # what of that piece is held back
         self._timer: asyncio.TimerHandle | None = None
         self._is_full = False
 
@@ -42,7 +43,7 @@ class Transcript:
         if self._fd < 0:
             return
         self._settle(whole=True)
-        self._store(kind, {name: shortened(value) for name, value in self.redactor.value(fields).items()})
+        self._store(kind, {name: shortened(value) for name, value in self.mask.value(fields).items()})
         self._flush_soon()
 
     def say(self, kind: str, identity: str, text: str) -> None:
@@ -66,7 +67,7 @@ class Transcript:
         """Add to the log alone."""
         if self._fd < 0:
             return
-        self._write_log(self.redactor.text(text).encode(errors="replace"))
+        self._write_log(self.mask.text(text).encode(errors="replace"))
 
     def close(self) -> None:
         """Write what is still to be written, and tell how far it reaches. What comes later is nobody's."""
@@ -84,8 +85,6 @@ class Transcript:
     def _flush(self) -> None:
         self._timer = None
         self._settle()
-        if self._pending:
-            self._flush_soon()
         self._on_growth(self._size)
 
     def _settle(self, *, whole: bool = False) -> None:
@@ -93,11 +92,9 @@ class Transcript:
         if self._pending is None:
             return
         kind, identity, text = self._pending
-        held = 0 if whole else self.redactor.begun(text)
-        ready, rest = text[: len(text) - held], text[len(text) - held :]
-        self._pending = (kind, identity, rest) if rest else None
-        if ready:
-            shown = self.redactor.text(ready)
+        shown = self._stream.feed_text(text) + (self._stream.flush_text() if whole else "")
+        self._pending = None if whole else (kind, identity, "")
+        if shown:
             self._store(kind, {"id": identity, "text": shown})
             if kind == "text":
                 self._write_log(shown.encode(errors="replace"))

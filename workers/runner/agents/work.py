@@ -10,7 +10,6 @@ from workers.runner.agents.agent import Agent
 from workers.runner.agents.conversation import Conversation, Talk
 from workers.runner.agents.faults import Fault
 from workers.runner.agents.permission import Policy
-from workers.runner.agents.secrets import Redactor
 from workers.runner.agents.session import Session
 from workers.runner.agents.snapshot import Snapshot, Snapshots, Unknown
 from workers.runner.agents.transcript import Transcript
@@ -43,9 +42,7 @@ class AgentWork(ABC):
         self.key = Agent.key(profile)
         self.agents: dict[str, Agent] = self.desk.kept.setdefault(AGENTS, {})
         self.sessions: dict[str, str] = self.desk.kept.setdefault(SESSIONS, {})
-        redactor = Redactor(profile.secrets.values())
-        self.redactor = redactor
-        self.transcript = Transcript(self.desk.log, redactor, self.desk.write, self._told)
+        self.transcript = Transcript(self.desk.log, self.desk.mask, self.desk.write, self._told)
         self.conversation = self.new_conversation()
         self.snapshots = Snapshots(self.desk.capture, context.cwd, self.desk.directory)
         self._last_told = -1
@@ -68,12 +65,7 @@ class AgentWork(ABC):
             self.leave()
             self.transcript.close()
         facts = {**result.facts, **self._facts()}
-        return dataclasses.replace(
-            result,
-            message=self.redactor.text(result.message),
-            findings=self.redactor.text(result.findings),
-            facts=self.redactor.value(facts),
-        )
+        return dataclasses.replace(result, facts=facts)
 
     def new_conversation(self) -> Conversation:
         """What is said for this request: people are asked, and heard."""
@@ -98,8 +90,6 @@ class AgentWork(ABC):
             except BaseException:
                 self.dismiss()
                 raise
-        if agent.opencode is not None:  # its commands see the key in their environment, and may print it
-            self.redactor.hide([agent.opencode.password])
         agent.serve(self.desk, self.profile)
         return agent
 
@@ -123,7 +113,7 @@ class AgentWork(ABC):
 
     def _last_words(self, fault: Fault) -> str:
         session = self.conversation.session
-        words = session.words.strip()[-4000:] if session else ""
+        words = self.desk.mask.text(session.words).strip()[-4000:] if session else ""
         return f"{fault.message}\n\n{words}".strip()
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from workers.runner.masking import Mask
 from workers.runner.messages import Answer, Tell, Work
 
 
@@ -90,6 +91,8 @@ class Desk(Protocol):
     """The directory of the run."""
     log: Path
     """The log file of the attempt. What else is stored about the attempt lies beside."""
+    mask: Mask
+    """Hides secrets. What `write` and `journal` are given goes through it, and what a Result says."""
 
     async def start(
         self,
