@@ -1,10 +1,13 @@
 """Where a request comes from."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 NETWORK_BITS = 64  # of IPv6: so much one customer has as one address of IPv4
 
 
@@ -20,6 +23,21 @@ def address_of(request: HttpRequest) -> str:
         return direct
     told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     return told[-proxies] if len(told) >= proxies else direct
+
+
+def is_this_machine(request: HttpRequest) -> bool:
+    """Whether a program on this machine asks, by a name of this machine, and no proxy stands between."""
+    if any(name in request.headers for name in FORWARDING):
+        return False
+    name = urlsplit(f"//{request.get_host()}").hostname
+    return name in LOOPBACK and _is_loopback(str(request.META.get("REMOTE_ADDR") or ""))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def network_of(address: str) -> str:

@@ -1,6 +1,5 @@
 """Signing in, with a password or with the link that works once, and signing out."""
 
-import ipaddress
 from http import HTTPStatus
 from typing import Any
 
@@ -15,11 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from dashboard import signin, slowing
-from dashboard.addresses import address_of
+from dashboard.addresses import address_of, is_this_machine
 from specs.acting import Target, record
 
 BACKEND = "dashboard.access.Accounts"
-PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host")
 
 
 class SignIn(LoginView):
@@ -81,21 +79,11 @@ def by_link(request: HttpRequest, token: str) -> HttpResponse:
         login(request, user, backend=BACKEND)
         _record(request, user, "link")
         return redirect("workers")
-    response = render(request, "sign_in_link.html", {"account": user, "at_once": _is_at_this_machine(request)})
+    # No program of others reads links to this machine's own address, so the page may press its button itself.
+    response = render(request, "sign_in_link.html", {"account": user, "at_once": is_this_machine(request)})
     # The token is in the address: it goes to nobody as a referrer. "no-referrer" would take the form's Origin, too.
     response["Referrer-Policy"] = "strict-origin"
     return response
-
-
-def _is_at_this_machine(request: HttpRequest) -> bool:
-    """Whether the page may press its button itself: no program of others reads links to a loopback address."""
-    host = request.get_host().rpartition(":")[0] or request.get_host()
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-    return is_loopback and not any(name in request.headers for name in PROXY_HEADERS)
 
 
 def _record(request: HttpRequest, user: User, how: str) -> None:

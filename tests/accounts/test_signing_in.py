@@ -69,7 +69,7 @@ def test_the_button_needs_the_token_of_the_page(mira: User) -> None:
         ("localhost", {}, True),
         ("[::1]:8420", {}, True),
         ("yard.example", {}, False),
-        ("127.0.0.1:8420", {"X-Forwarded-For": "203.0.113.9"}, False),
+        ("127.0.0.1:8420", {"X-Forwarded-For": "203.0.113.9"}, False),  # a proxy that says its own Host
     ],
 )
 def test_only_on_this_machine_the_page_presses_its_button_itself(
