@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from dashboard import config
+from dashboard import config, loglines
 
 CONFIG = config.load()
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "dashboard.theme",
 ]
 MIDDLEWARE = [
+    "dashboard.requests.Requests",
     "dashboard.api.problems.Problems",
     "django.middleware.security.SecurityMiddleware",
     "dashboard.security.ContentSecurityPolicy",
@@ -125,14 +126,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {name: {"level": "INFO"} for name in ("specs", "workers", "queue_app", "dashboard")},
-}
+LOGGING = loglines.configuration(CONFIG.log_format, CONFIG.log_level)
 
 # What the lower rooms need to know; they read django.conf.settings and never import this module.
 SPECYARD = CONFIG

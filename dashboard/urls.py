@@ -1,17 +1,14 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    """Whether this process answers."""
-    return HttpResponse("ok", content_type="text/plain")
-
+from dashboard.health import healthz, metrics, readyz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/", include("dashboard.api.urls")),
     path("", include("dashboard.live.urls")),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from workers import landing
 from workers.engine import Draining, Engine
@@ -71,6 +72,11 @@ def _in_pool(job: Callable[[int, int], None], worker_id: int, epoch: int) -> Non
 
 def drive(worker: Worker, *, fresh: bool) -> None:
     """Drive a worker that this process owns until it has ended or has to be let go."""
+    with bound_contextvars(worker=worker.pk):
+        _drive(worker, fresh=fresh)
+
+
+def _drive(worker: Worker, *, fresh: bool) -> None:
     engine = Engine(worker, owned, fresh=fresh)
     try:
         engine.run()

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from workers.asking import name_of
 from workers.attending import Attending
@@ -117,10 +118,11 @@ class Engine(Attending):
                 chunk.skip(self.worker)
                 break
             self.attempt = self.open_attempt(chunk)
-            try:
-                self.try_once(self.attempt, chunk)
-            except RunnerLost:
-                self.lose_attempt()
+            with bound_contextvars(attempt=self.attempt.pk):
+                try:
+                    self.try_once(self.attempt, chunk)
+                except RunnerLost:
+                    self.lose_attempt()
 
     def depends_on_failure(self, chunk: WorkerChunk) -> bool:
         """Whether a chunk that this one needs has failed or was skipped because of a failure."""

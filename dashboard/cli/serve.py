@@ -5,6 +5,7 @@
 """
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -24,9 +25,14 @@ CLOSE_SECONDS = 3  # for the sockets that are open when the web server ends
 def node(ready: int = -1) -> None:
     """Take this node's messages until TERM; then its runners are interrupted and it ends."""
     application.load()
-    from celery.signals import worker_ready
+    from celery.signals import setup_logging, worker_ready
 
+    from dashboard import loglines
     from dashboard.celery import CONFIG, app
+
+    loglines.identify(service="node", node=CONFIG.node_name)
+    logging.captureWarnings(True)
+    setup_logging.connect(_leave_logs_alone)
 
     def is_ready(**_: object) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # Celery would run our own command line again
@@ -49,6 +55,10 @@ def node(ready: int = -1) -> None:
     sys.exit(worker.exitcode)
 
 
+def _leave_logs_alone(**_: object) -> None:
+    """Connected, so that Celery configures no logs: Django has."""
+
+
 def web(listener: int, ready: int = -1) -> None:
     """Serve pages and sockets on a listening socket until TERM."""
     application.load()
@@ -57,14 +67,19 @@ def web(listener: int, ready: int = -1) -> None:
         from twisted.internet import reactor
         from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 
+    from dashboard import loglines
     from dashboard.asgi import application as pages
+    from dashboard.requests import tell_connection
 
+    loglines.identify(service="web")
+    logging.captureWarnings(True)
     server = Server(
         pages,
         endpoints=["ours"],
         application_close_timeout=CLOSE_SECONDS,
         websocket_timeout=-1,
         server_name="specyard",
+        action_logger=tell_connection,
     )
     server.endpoints.clear()  # to know what a description means, Twisted would load each of its plugins: 3 MB
 

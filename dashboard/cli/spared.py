@@ -6,8 +6,17 @@ from contextlib import contextmanager
 from types import ModuleType
 
 # Imported inside a `try`, because it is optional: Twisted's own TLS, encrypted channel layers, greenlets for Celery,
-# and what lets Autobahn unmask long messages faster; those of our pages are short.
-OPTIONAL = ("OpenSSL", "cryptography", "greenlet", "_nvx_utf8validator")
+# what lets Autobahn unmask long messages faster (those of our pages are short), and for structlog tracebacks that are
+# drawn and loggers for Twisted.
+OPTIONAL = (
+    "OpenSSL",
+    "cryptography",
+    "greenlet",
+    "_nvx_utf8validator",
+    "rich",
+    "better_exceptions",
+    "structlog.twisted",
+)
 # Autobahn's packages import all of WAMP, and that the whole of `cryptography`; Daphne wants nothing but WebSockets.
 UNUSED = {
     "autobahn.twisted.wamp": ("ApplicationSession",),

@@ -22,6 +22,8 @@ from dashboard.config.sections import At, Execution, Executor
 from dashboard.config.types import (
     DatabaseUrl,
     Directory,
+    LogFormat,
+    LogLevel,
     Names,
     RedisUrl,
     Whole,
@@ -43,6 +45,7 @@ SECTIONS = {
     "redis": "Messages between processes; it may lose everything at any moment.",
     "queue": "How much runs at once.",
     "node": "This machine.",
+    "log": "What the web server and the nodes tell of what they do.",
 }
 
 
@@ -129,6 +132,15 @@ class Config(BaseSettings):
     )
     spare_workspaces: Annotated[Whole, At("node.spare_workspaces")] = Field(
         default=2, ge=0, le=16, description="Worktrees that this node makes ahead while specs wait; 0 makes none."
+    )
+    log_format: Annotated[LogFormat, At("log.format")] = Field(
+        default="auto",
+        description='"console" for people, "json" for programs: one object a line; "auto" is "console" on a terminal '
+        'and in a file, "json" where another program reads.',
+    )
+    log_level: Annotated[LogLevel, At("log.level")] = Field(
+        default="info",
+        description='The least that is told: "debug", "info", "warning" or "error"; of libraries at least "warning".',
     )
     execution: Execution = Field(default_factory=Execution)
     executors: dict[str, Executor] = Field(default_factory=dict)

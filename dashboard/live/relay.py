@@ -53,6 +53,11 @@ class Relay:
             cls._of_loop[loop] = cls()
         return cls._of_loop[loop]
 
+    @classmethod
+    def all(cls) -> "list[Relay]":
+        """Every relay of this process, from whatever thread one asks."""
+        return list(cls._of_loop.values())
+
     # What consumers call.
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from dashboard import schema
 from dashboard.cli import answers, ground, prepare, processes, state
 from dashboard.cli.ready import Ready, tell
 from dashboard.cli.refusal import Refused
@@ -97,7 +98,7 @@ def test_a_redis_that_is_too_old_is_refused(own_redis: str, monkeypatch: pytest.
 @pytest.mark.django_db
 def test_the_quick_look_at_migrations_agrees_with_django() -> None:
     executor = MigrationExecutor(connection)
-    assert prepare.on_disk() == set(executor.loader.disk_migrations)
+    assert schema.on_disk() == set(executor.loader.disk_migrations)
     assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
     assert prepare.bring_up_to_date() == 0
 
