@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.http import HttpRequest
 
-from dashboard.models import ApiToken, AuditEntry, Failures, SignInLink
+from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # the groups are the roles: there are three, and a page that gives them
@@ -72,3 +72,11 @@ class AuditEntryAdmin(LookingAdmin):
 @admin.register(Failures)
 class FailuresAdmin(LookingAdmin):
     list_display = ["__str__", "blocked_until"]
+
+
+@admin.register(KeptAnswer)
+class KeptAnswerAdmin(LookingAdmin):
+    """What was answered may be anything that its account could see: only that, not what."""
+
+    list_display = ["key", "user", "begun_at", "status"]
+    fields = ["key", "user", "begun_at", "status"]

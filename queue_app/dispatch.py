@@ -4,7 +4,9 @@ Every verb takes the yard's lock first, then workers, then the event counter.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
@@ -35,7 +37,8 @@ def enqueue(
     Gives the worker when it started at once, else the entry that waits. Raises AlreadyWaiting, AlreadyRunning,
     NothingToDo or BadValue; then nothing has changed.
     """
-    entry = _add(spec, by, timezone.now(), priority=priority, not_before=not_before, top=top, continues=continues)
+    wanted: dict[str, Any] = {"priority": priority, "not_before": not_before, "top": top, "continues": continues}
+    entry = _add(spec, by, timezone.now(), _Tries(), **wanted)
     if isinstance(entry, Worker):
         return entry
     fill_slots()
@@ -44,11 +47,19 @@ def enqueue(
     return Worker.objects.filter(spec=spec).latest("pk")
 
 
+@dataclass
+class _Tries:
+    """How often the unit of work of one call was begun: a later try may find what the first has committed."""
+
+    count: int = 0
+
+
 @unit_of_work
 def _add(
     spec: Spec,
     by: str,
     at: datetime,
+    tries: _Tries | None = None,
     *,
     priority: int | None = None,
     not_before: datetime | None = None,
@@ -56,6 +67,8 @@ def _add(
     continues: Worker | None = None,
 ) -> WorkerQueue | Worker:
     """Add an entry. What came of the same call already is given again: the answer to its commit was lost."""
+    tries = tries or _Tries(count=1)  # whoever does not count them may have called before
+    tries.count += 1
     Yard.locked()
     fresh = Spec.objects.select_for_update().get(pk=spec.pk)
     priority = fresh.priority if priority is None else priority
@@ -66,7 +79,7 @@ def _add(
         raise AlreadyWaiting
     active = Worker.objects.filter(IS_ACTIVE, spec=fresh, lane=0)
     if running := active.exclude(reason=Reason.REQUEUED).first():
-        if running.created_by == by and running.created_at >= at:
+        if tries.count > 1 and running.created_by == by and running.created_at >= at:
             return running
         raise AlreadyRunning
     if continues is not None:
@@ -158,11 +171,11 @@ def _set_limit(limit: int, by: str) -> None:
 
 def requeue(worker: Worker, by: str) -> None:
     """Stop the worker and let its spec wait in the queue again; the passed chunks are kept."""
-    _requeue(worker, by, timezone.now())
+    _requeue(worker, by, timezone.now(), _Tries())
 
 
 @unit_of_work
-def _requeue(worker: Worker, by: str, at: datetime) -> None:
+def _requeue(worker: Worker, by: str, at: datetime, tries: _Tries) -> None:
     Yard.locked()
     if worker.spec is None:
         raise NothingToDo
@@ -171,7 +184,7 @@ def _requeue(worker: Worker, by: str, at: datetime) -> None:
         if worker.state == "stopping":
             raise StaleTransition(f"Worker {worker.pk} is stopping.", current=worker.state)
         worker.request_stop(by, Reason.REQUEUED)
-        _add(worker.spec, by, at, continues=worker)
+        _add(worker.spec, by, at, tries, continues=worker)
     after_commit(fill_slots)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.api import problems
-from dashboard.api.idempotency import HEADER, KEPT, LONGEST_KEY
+from dashboard.api.idempotency import HEADER, KEPT, KEY_PATTERN, LONGEST_KEY
 from dashboard.api.problems import FieldError, Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -52,7 +52,7 @@ KEY = {
     "description": f"A name of your own for this request. Sent again with it within {KEPT.days * 24} hours, the same "
     "request does nothing more and is answered as the first time (`Idempotent-Replayed: true`); another one is "
     "refused (422), and so is one while the first is under way (409).",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!#-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
 }
 
 

@@ -4,6 +4,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
@@ -23,6 +24,7 @@ REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
 UNDER_WAY = timedelta(minutes=2)  # after which a request that has not been answered is taken for dead
 LONGEST_KEY = 255
+KEY_PATTERN = r'^"?[!#-~]([ !#-~]*[!#-~])?"?$'  # a string of a structured field stands in quotes
 FORGOTTEN_AT_ONCE = 500
 HEADERS = ("Content-Type", "Location", "ETag")
 View = Callable[..., Any]
@@ -62,10 +64,10 @@ def ending(run: View) -> View:
 
 
 def _checked(key: str) -> str:
-    key = key.strip().strip('"')  # a string of a structured field stands in quotes
-    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+    name = key.strip('"')
+    if len(name) > LONGEST_KEY or not re.fullmatch(KEY_PATTERN, key):
         raise BadValue(f"{HEADER}: must be 1 to {LONGEST_KEY} printable characters of ASCII.")
-    return key
+    return name
 
 
 def _digest(request: HttpRequest) -> str:

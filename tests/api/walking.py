@@ -1,0 +1,47 @@
+"""The operations of the API, from its own document."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.api.application import api
+
+ADMINISTRATORS_ONLY = {"drain_node", "resume_node", "list_audit_entries"}
+OWN_AFFAIRS = {"create_token", "revoke_token"}  # which everybody may do for themselves
+CHANGING = {"post", "put", "patch", "delete"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address."""
+
+    method: str
+    path: str  # as the document has it: /api/workers/{id}
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.content["operationId"])
+
+    @property
+    def is_for_administrators(self) -> bool:
+        return self.name in ADMINISTRATORS_ONLY
+
+    @property
+    def changes(self) -> bool:
+        """Whether it needs more than looking."""
+        return self.method in CHANGING and self.name not in OWN_AFFAIRS
+
+    def at(self, number: int = 4711) -> str:
+        """Its address for one object, below /api."""
+        return self.path.removeprefix("/api").replace("{id}", str(number))
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+
+def operations() -> Iterator[Operation]:
+    """Every operation of the document."""
+    for path, methods in api.get_openapi_schema()["paths"].items():
+        for method, content in methods.items():
+            yield Operation(method, path, content)
