@@ -14,7 +14,7 @@ from workers.models import Worker, WorkerChunk
 from workers.models.worker import IS_ACTIVE, IS_FINAL
 from workers.states import ACTIVE, FINAL, ChunkOutcome, WorkerStatus
 
-MOST = 10_000  # ended workers that are looked at, the latest: the time that it takes has a bound, whatever there is
+MOST = 5_000  # ended workers that are looked at, the latest: the time that it takes has a bound, whatever there is
 COLUMNS = (
     "pk",
     "status",

@@ -11,7 +11,7 @@ from dashboard import access
 from dashboard.api import conditions
 from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL, located, may_refuse
-from dashboard.api.paging import NOT_A_CURSOR, Body, Moment, Number, Page, Paging, page
+from dashboard.api.paging import NOT_A_CURSOR, Body, Moment, Number, Page, Paging
 from dashboard.api.queue_shapes import EntryOut, begun, entry_shown
 from dashboard.api.spec_shapes import left_out
 from dashboard.api.worker_shapes import WorkerOut
@@ -64,7 +64,7 @@ def list_queue(request: HttpRequest, paging: Query[Paging]) -> Any:
         found, following = outlook.page(paging.after, paging.limit)
     except ValueError:
         raise BadValue(NOT_A_CURSOR) from None
-    return page([EntryOut.of(each) for each in found], following or None)
+    return Page[EntryOut].model_construct(items=[EntryOut.of(each) for each in found], next=following or None)
 
 
 @router.post(

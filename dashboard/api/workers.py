@@ -99,7 +99,7 @@ def list_workers(request: HttpRequest, chosen: Query[WorkerFilter], paging: Quer
         found, following = worker_lists.page(wanted, paging.after, paging.limit)
     except ValueError:
         raise BadValue(NOT_A_CURSOR) from None
-    return page(workers_shown(found), following or None)
+    return Page[WorkerOut].model_construct(items=workers_shown(found), next=following or None)
 
 
 @router.post(
