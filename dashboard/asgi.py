@@ -1,4 +1,4 @@
-"""The web process: pages over HTTP, live fragments over WebSocket."""
+"""The web process: pages and event streams over HTTP, live fragments over WebSocket."""
 
 import os
 
@@ -9,17 +9,18 @@ from django.core.handlers.asgi import ASGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 if not apps.ready:
     django.setup()
-http = ASGIHandler()
+django_handler = ASGIHandler()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from dashboard.live.routing import websocket_urlpatterns  # noqa: E402
+from dashboard.live.sse import EventStreams  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": EventStreams(django_handler),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -15,6 +15,7 @@ from dashboard.api import (
     audit,
     changes,
     conditions,
+    events,
     idempotency,
     nodes,
     people,
@@ -73,6 +74,7 @@ api.add_decorator(idempotency.beginning)
 api.add_decorator(idempotency.ending, mode="view")
 for resource in (
     workers,
+    events,
     people,
     attempts,
     changes,

@@ -95,6 +95,12 @@ class Config(BaseSettings):
         ge=0,
         description="How many requests an account or a token may send to the API per minute and web process; 0: any.",
     )
+    event_streams_per_account: Annotated[Whole, At("server.event_streams_per_account")] = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="How many event streams of the API an account may have open at once, per web process.",
+    )
     data_dir: Annotated[Directory, At("storage.data_dir", default="your user data directory")] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("specyard")),
         examples=["/srv/specyard"],

@@ -24,6 +24,8 @@ PATIENCE = 30.0  # seconds for the process to answer
 class Web:
     """Daphne in a process of its own, which may be killed and started again on the same port."""
 
+    module = "daphne"  # which takes its arguments
+
     def __init__(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -33,7 +35,7 @@ class Web:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-P", "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port)]
+        command = [sys.executable, "-P", "-m", self.module, "-v", "0", "-b", "127.0.0.1", "-p", str(self.port)]
         self._process = subprocess.Popen(
             [*command, "--websocket_timeout", "-1", "dashboard.asgi:application"],
             env={**os.environ, "DATABASE_URL": database_url(), "PYTHONPATH": str(ROOT)},
@@ -44,6 +46,12 @@ class Web:
             assert self._process.poll() is None, "the web process ended"
             assert time.monotonic() < deadline, "the web process does not answer"
             time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""
