@@ -110,7 +110,7 @@ def remove(entry_id: int, by: str) -> bool:
     if entry is None:
         return False
     entry.delete()
-    emit(EventKind.QUEUE_UPDATED, action="removed", entry=entry_id, by=by)
+    emit(EventKind.QUEUE_UPDATED, action="removed", entry=entry_id, spec=entry.spec_id, by=by)
     before = {"spec": entry.spec_id, "priority": entry.priority}
     record("queue.remove", Target(entry_id, entry.spec.title), before=before, by=by)
     return True
@@ -122,7 +122,7 @@ def set_not_before(entry_id: int, not_before: datetime | None, by: str) -> None:
     Yard.locked()
     entry = WorkerQueue.objects.select_related("spec").get(pk=entry_id)
     WorkerQueue.objects.filter(pk=entry_id).update(not_before=not_before)
-    emit(EventKind.QUEUE_UPDATED, action="changed", entry=entry_id, by=by)
+    emit(EventKind.QUEUE_UPDATED, action="changed", entry=entry_id, spec=entry.spec_id, by=by)
     before, after = {"not_before": entry.not_before}, {"not_before": not_before}
     record("queue.set_not_before", Target(entry_id, entry.spec.title), before=before, after=after, by=by)
     after_commit(fill_slots)
@@ -246,7 +246,7 @@ def _start(entry: WorkerQueue, situation: Situation) -> Worker:
     assert node is not None
     worker = accept(entry.spec, slot=situation.free_slot(), node=node, by=entry.added_by, continues=entry.continues)
     WorkerQueue.objects.filter(pk=entry.pk).delete()
-    emit(EventKind.QUEUE_UPDATED, action="started", entry=entry.pk, worker=worker.pk)
+    emit(EventKind.QUEUE_UPDATED, action="started", entry=entry.pk, spec=entry.spec_id, worker=worker.pk)
     situation.take(worker)
     return worker
 

@@ -108,7 +108,8 @@ def _place(entry: WorkerQueue, priority: int, rank: str, by: str) -> WorkerQueue
     old = {"priority": entry.priority, "rank": entry.rank}
     entry.priority, entry.rank = priority, rank
     WorkerQueue.objects.filter(pk=entry.pk).update(priority=priority, rank=rank)
-    emit(EventKind.QUEUE_UPDATED, action="moved", entry=entry.pk, by=by, priority=priority, priority_changed=changed)
+    told = {"entry": entry.pk, "spec": entry.spec_id, "priority": priority, "priority_changed": changed}
+    emit(EventKind.QUEUE_UPDATED, action="moved", by=by, **told)
     before, after = changes(old, {"priority": priority, "rank": rank})
     record("queue.move", Target(entry.pk, entry.spec.title), before=before, after=after, by=by)
     return entry

@@ -136,10 +136,7 @@ def _regions(name: str, change: Change, topics: Collection[Topic]) -> Iterable[R
         return [Region(region, topic.number, topic.filter) for topic in topics if topic.name == page]
     if name not in OF_A_SPEC:
         return [Region(name)]
-    if change.spec_id is not None:
-        return [Region(name, change.spec_id)]
-    removed = change.data.get("action") == "removed"  # an entry is gone, and nobody says whose
-    return _regions(INSIDE[name], change, topics) if removed and name in INSIDE else []
+    return [] if change.spec_id is None else [Region(name, change.spec_id)]
 
 
 def parse(text: str) -> frozenset[Topic]:

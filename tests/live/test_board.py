@@ -172,14 +172,8 @@ def test_every_name_in_the_tables_is_a_region_of_some_page():
     assert names == {*drawing.SHARED, *drawing.FILTERED, *drawing.OF_A_WORKER, *drawing.OF_A_SPEC, *INSIDE}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        Change(EventKind.QUEUE_UPDATED, None, {"action": "removed"}),
-        Change(EventKind.SETTINGS_CHANGED, None, {"action": "spec_deleted"}),
-    ],
-)
-def test_what_may_change_any_row_changes_the_list_of_specs_of_every_page(change):
+def test_what_may_change_any_row_changes_the_list_of_specs_of_every_page():
+    change = Change(EventKind.SETTINGS_CHANGED, None, {"action": "spec_deleted"})
     pages = parse("specs,specs:q=mail%2C+post&project=a")
     lists = {region for region in changed(change, pages) if region.name == "spec_list"}
     assert lists == {Region("spec_list"), Region("spec_list", filter="q=mail%2C+post&project=a")}
