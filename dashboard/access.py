@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.auth.models import User as Account
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -33,7 +34,7 @@ ONLY_OPERATORS = "Only operators may do this."
 ONLY_ADMINS = "Only administrators may do this."
 User = AbstractBaseUser | AnonymousUser
 M = TypeVar("M", bound=Model)
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def role_of_account(user: Any) -> str:
@@ -57,7 +58,8 @@ def role(user: Any) -> str:
 
 def forget_role(user: Any) -> None:
     """To be called where the role of an account has changed, or the user gets a token."""
-    vars(user).pop("_specyard_role", None)
+    if hasattr(user, "_specyard_role"):  # of a lazy user it is kept by the one within
+        del user._specyard_role
 
 
 def may_look(user: Any) -> bool:
@@ -85,6 +87,12 @@ class Accounts(ModelBackend):
         return may_administer(user_obj) or super().has_module_perms(user_obj, app_label)
 
 
+def account_of(request: HttpRequest) -> Account:
+    """The account of whoever asks, whom a guard has let in."""
+    assert isinstance(request.user, Account)
+    return request.user
+
+
 def looking(*methods: str) -> Callable[[View], View]:
     """A view for everybody who has signed in; only by these methods (GET unless told)."""
     return _guard(methods or ("GET", "HEAD"), may_look, "")
@@ -103,7 +111,7 @@ def administering(*methods: str) -> Callable[[View], View]:
 def _guard(methods: tuple[str, ...], allowed: Callable[[Any], bool], refusal: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             if not allowed(request.user):
@@ -133,7 +141,7 @@ def _found(rows: type[M] | QuerySet[M], pk: int) -> M:
     queryset = rows if isinstance(rows, QuerySet) else rows._default_manager.all()
     try:
         return queryset.get(pk=pk)
-    except queryset.model.DoesNotExist:
+    except ObjectDoesNotExist:
         raise Http404(f"There is no {queryset.model._meta.verbose_name} {pk}.") from None
 
 

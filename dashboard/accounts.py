@@ -73,7 +73,7 @@ def deactivate(user: User, by: str = "") -> None:
         if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
             end_sessions(user)
             tokens.revoke_all(user, by)
-            user.sign_in_links.all().delete()  # type: ignore[attr-defined]
+            user.sign_in_links.all().delete()
             record("account.deactivate", user, before={"active": True}, after={"active": False}, by=by)
     user.refresh_from_db()
 

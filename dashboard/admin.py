@@ -3,6 +3,8 @@
 Never a secret: of links and tokens there are only digests. Entries of the audit log can be looked at, nothing else.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
@@ -11,11 +13,17 @@ from django.http import HttpRequest
 
 from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink
 
+if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
+    UserAdminBase = UserAdmin[User]
+else:
+    AnyAdmin, UserAdminBase = admin.ModelAdmin, UserAdmin
+
 admin.site.unregister(User)
 admin.site.unregister(Group)  # the groups are the roles: there are three, and a page that gives them
 
 
-class LookingAdmin(admin.ModelAdmin):
+class LookingAdmin(AnyAdmin):
     """To look at."""
 
     show_full_result_count = False
@@ -31,7 +39,7 @@ class LookingAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(UserAdminBase):
     """Name and address. Roles, passwords and closing are on the page Accounts, where the last administrator is kept."""
 
     fieldsets = [(None, {"fields": ["username", "first_name", "last_name", "email", "last_login", "date_joined"]})]

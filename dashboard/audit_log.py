@@ -165,7 +165,11 @@ def download(request: HttpRequest, entries: QuerySet[AuditEntry], form: str) -> 
 
 async def _one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
     """For the event loop, which would otherwise read all of it into memory first."""
-    while (part := await sync_to_async(next)(parts, None)) is not None:  # type: ignore[call-overload]
+
+    def following() -> str | None:
+        return next(parts, None)
+
+    while (part := await sync_to_async(following)()) is not None:
         yield part
 
 

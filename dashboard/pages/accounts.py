@@ -139,7 +139,7 @@ def activate(request: HttpRequest, pk: int) -> HttpResponse:
 @access.looking("GET", "HEAD", "POST")
 def own_password(request: HttpRequest) -> HttpResponse:
     """Change one's own password by the old one; an account that has none, because it came by a link, sets one."""
-    user = User.objects.get(pk=request.user.pk)
+    user = access.account_of(request)
     error: Exception | None = None
     if request.method == "POST":
         try:

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from dashboard import signin, slowing
+from dashboard import access, signin, slowing
 from dashboard.addresses import address_of, is_this_machine
 from specs.acting import Target, record
 
@@ -58,7 +58,7 @@ class SignOut(LogoutView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
-            record("account.sign_out", User.objects.get(pk=request.user.pk))
+            record("account.sign_out", access.account_of(request))
         return super().post(request, *args, **kwargs)
 
 

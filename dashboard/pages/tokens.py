@@ -26,7 +26,7 @@ def index(request: HttpRequest) -> HttpResponse:
     form = {name: request.POST.get(name, usual) for name, usual in form.items()}
     try:
         days = None if form["expires_in_days"] == FOR_EVER else number(request, "expires_in_days")
-        _, secret = tokens.create(request.user, form["name"], form["scope"], days)  # type: ignore[arg-type]
+        _, secret = tokens.create(access.account_of(request), form["name"], form["scope"], days)
     except BadValue as error:
         return _page(request, form, error=str(error))
     return _page(request, secret=secret, made=form["name"])
@@ -39,7 +39,7 @@ def _page(
     spans = [*((str(days), word) for days, word in SPANS), *([(FOR_EVER, "Never")] if role == access.ADMINS else [])]
     field, _, why = error.partition(": ")
     context = {
-        "tokens": ApiToken.objects.filter(user=request.user),
+        "tokens": ApiToken.objects.filter(user=access.account_of(request)),
         "form": form or {"scope": Scope.READ.value, "expires_in_days": str(tokens.USUAL_DAYS)},
         "scopes": [(scope, Scope(scope).label) for scope in tokens.offered(role)],
         "spans": spans,
