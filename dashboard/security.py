@@ -1,8 +1,9 @@
-"""What browsers may load and run on our pages: only what comes from this site, and nothing inline."""
+"""What browsers may load and run on our pages: only what comes from this site, nothing inline. And what errors show."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.views.debug import SafeExceptionReporterFilter
 
 POLICY = "; ".join(
     (
@@ -26,3 +27,10 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
+
+
+class HidesAlways(SafeExceptionReporterFilter):
+    """Pages about errors hide what is marked as sensitive; those for developers as well."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True

@@ -15,6 +15,7 @@ from specs.editing import check_project
 from specs.errors import SpecInvalid
 from specs.models import AgentProfile, Chunk, Project, Spec
 from specs.profiles_editing import FIELDS, check_profile, who_needs
+from specs.secrets import change_secrets, check_change
 
 if TYPE_CHECKING:
     ProjectAdminBase = admin.ModelAdmin[Project]
@@ -38,7 +39,47 @@ def _mark(form: forms.BaseForm, error: SpecInvalid, **fields: str) -> None:
         form.add_error(field if field in form.fields else None, message)
 
 
-class ProjectForm(ProjectFormBase):
+class WriteOnly(forms.Textarea):
+    """What was typed into it is not shown again."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class SecretsForm(forms.Form):
+    """Of whatever has secrets: values go in and never come out."""
+
+    new_secrets = forms.CharField(
+        label="Secrets",
+        required=False,
+        widget=WriteOnly(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="One NAME=value a line sets a secret, NAME= removes it; those that are not named stay.",
+    )
+
+    def change_of_secrets(self) -> dict[str, str | None]:
+        """What shall become of them: new values, None for those that go. Raises SpecInvalid."""
+        lines = [line for line in (self.cleaned_data.get("new_secrets") or "").splitlines() if line.strip()]
+        if any("=" not in line for line in lines):
+            raise SpecInvalid([("secrets", "each line must be NAME=value")])
+        return {name.strip(): value or None for name, _, value in (line.partition("=") for line in lines)}
+
+
+class SecretsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # of projects and of profiles
+    """Stores the secrets of a SecretsForm, and shows their names."""
+
+    readonly_fields = ["stored_secrets"]
+
+    @admin.display(description="Stored secrets")
+    def stored_secrets(self, owner: Project | AgentProfile) -> str:
+        names = [secret.name for secret in owner.secrets.all()] if owner.pk else []
+        return ", ".join(names) or "none"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        change_secrets(obj, form.change_of_secrets(), by=request.user.get_username())
+
+
+class ProjectForm(SecretsForm, ProjectFormBase):
     """Obeys the checks of `specs.editing`."""
 
     class Meta:
@@ -61,14 +102,16 @@ class ProjectForm(ProjectFormBase):
         data = super().clean() or {}
         if not self.errors:
             try:
-                data = check_project(self.instance, data)
+                values = {name: data[name] for name in ProjectForm.Meta.fields}
+                check_change(self.instance, self.change_of_secrets())
+                data = {**check_project(self.instance, values), "new_secrets": data.get("new_secrets")}
             except SpecInvalid as error:
-                _mark(self, error)
+                _mark(self, error, secrets="new_secrets")
         return data
 
 
 @admin.register(Project)
-class ProjectAdmin(ProjectAdminBase):
+class ProjectAdmin(SecretsAdmin, ProjectAdminBase):
     form = ProjectForm
     list_display = ["name", "directory", "isolation", "max_workers", "updated_at"]
     list_filter = ["isolation"]
@@ -139,22 +182,8 @@ class ChunkAdmin(ChunkAdminBase):
         return False
 
 
-class WriteOnly(forms.Textarea):
-    """What was typed into it is not shown again."""
-
-    def format_value(self, value: Any) -> None:
-        return None
-
-
-class ProfileForm(ProfileFormBase):
-    """Obeys the checks of `specs.profiles_editing`. Values of secrets go in and never come out."""
-
-    new_secrets = forms.CharField(
-        label="Secrets",
-        required=False,
-        widget=WriteOnly(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="One NAME=value a line sets a secret, NAME= removes it; those that are not named stay.",
-    )
+class ProfileForm(SecretsForm, ProfileFormBase):
+    """Obeys the checks of `specs.profiles_editing`."""
 
     class Meta:
         model = AgentProfile
@@ -165,34 +194,19 @@ class ProfileForm(ProfileFormBase):
         if not self.errors:
             try:
                 values = {name: data[name] for name in FIELDS}
-                data = check_profile(self.instance, values, self._secrets(data.get("new_secrets") or ""))
+                checked = check_profile(self.instance, values, self.change_of_secrets())
+                data = {**checked, "new_secrets": data.get("new_secrets")}
             except SpecInvalid as error:
                 _mark(self, error, secrets="new_secrets")
         return data
 
-    def _secrets(self, text: str) -> dict[str, str | None]:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if any("=" not in line for line in lines):
-            raise SpecInvalid([("secrets", "each line must be NAME=value")])
-        return {name.strip(): value or None for name, _, value in (line.partition("=") for line in lines)}
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]
-        if not self.errors:
-            self.instance.secrets = self.cleaned_data["secrets"]
-
 
 @admin.register(AgentProfile)
-class AgentProfileAdmin(ProfileAdminBase):
+class AgentProfileAdmin(SecretsAdmin, ProfileAdminBase):
     form = ProfileForm
     list_display = ["name", "title", "command", "model", "permission", "max_sessions", "updated_at"]
     list_filter = ["permission", "is_shipped"]
     search_fields = ["name", "title", "command"]
-    readonly_fields = ["stored_secrets"]
-
-    @admin.display(description="Stored secrets")
-    def stored_secrets(self, profile: AgentProfile) -> str:
-        return ", ".join(profile.secret_names) or "none"
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Names who needs the profile on the page that asks for confirmation, and so refuses."""

@@ -26,7 +26,7 @@ def _seconds(default: int, shortest: int, help_text: str) -> Any:
 class AgentProfile(models.Model):
     """An agent that speaks the Agent Client Protocol over its standard input and output.
 
-    `secrets` are variables of its environment whose values no page, log or answer ever shows.
+    Its `secrets` (specs.secrets) are variables of its environment whose values no page, log or answer ever shows.
     Each of `login_files` is `VARIABLE/path`, such as `XDG_DATA_HOME/opencode/auth.json`: a file below the user's own
     directory of that name (whether or not the variable is set), that every worker's own directory links to.
     """
@@ -38,7 +38,6 @@ class AgentProfile(models.Model):
     )
     arguments = CleanJSONField(blank=True, default=list, help_text="A list of texts.")
     environment = CleanJSONField(blank=True, default=dict)
-    secrets = CleanJSONField(blank=True, default=dict, editable=False)
     model = CleanCharField(
         max_length=limits.TITLE_LENGTH,
         blank=True,
@@ -104,4 +103,4 @@ class AgentProfile(models.Model):
     @property
     def secret_names(self) -> list[str]:
         """The names of its secrets: all that is ever shown of them."""
-        return sorted(self.secrets)
+        return sorted(secret.name for secret in self.secrets.all()) if self.pk else []

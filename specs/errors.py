@@ -33,5 +33,13 @@ class ProfileMissing(SpecsError):
     """There is no agent profile of that name, or it cannot be started as it is."""
 
 
+class SecretUnreadable(SpecsError):
+    """A secret cannot be decrypted with the keys that are here."""
+
+
+class KeyUnusable(SecretUnreadable):
+    """The key of the secrets is missing, or is none."""
+
+
 class ProfileInUse(SpecsError):
     """A project, a spec or a run needs this agent profile."""

@@ -8,8 +8,6 @@ from specs import limits
 from specs.durations import parse_duration, refuse
 from specs.importers.types import Text
 
-_RESERVED = "SPECYARD_"
-
 
 def number_or_none(value: Any) -> Any:
     """Forms send text, and an empty one for no limit."""
@@ -58,8 +56,8 @@ def fit_for_a_process(environment: dict[str, str]) -> dict[str, str]:
     for name in environment:
         if not (name.isascii() and name.isidentifier()):
             raise refuse(f'"{name[:60]}" cannot be the name of an environment variable')
-        if name.startswith(_RESERVED):
-            raise refuse(f"names that begin with {_RESERVED} are Specyard's own ({name[:60]})")
+        if name.startswith(limits.RESERVED):
+            raise refuse(f"names that begin with {limits.RESERVED} are Specyard's own ({name[:60]})")
     return environment
 
 

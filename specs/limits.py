@@ -16,6 +16,7 @@ SESSIONS_MOST = 1000  # of one agent profile at once
 SECONDS_SHORTEST = 1  # an agent's handshake and silence
 ARGUMENTS = 100
 ENVIRONMENT_VARIABLES = 200
+RESERVED = "SPECYARD_"  # with what our own variables begin
 FILE_SIZE = 1024 * 1024  # bytes of a spec file
 DEPTH = 20  # nesting of a spec file
 NODES = 50_000  # values in a spec file

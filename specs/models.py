@@ -13,9 +13,10 @@ from specs.acting import Target, record
 from specs.agents import AgentProfile, Permission
 from specs.errors import ProjectInUse, SpecInUse
 from specs.fields import CleanCharField, CleanJSONField, CleanTextField, valid_name
+from specs.secrets import Secret
 from specs.signals import spec_in_use
 
-__all__ = ["AgentProfile", "Chunk", "Isolation", "OnFailure", "Permission", "Project", "Spec"]
+__all__ = ["AgentProfile", "Chunk", "Isolation", "OnFailure", "Permission", "Project", "Secret", "Spec"]
 
 
 class Isolation(models.TextChoices):

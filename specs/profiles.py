@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from specs import secrets
 from specs.agents import AgentProfile
 from specs.errors import ProfileMissing
 from specs.executors import AGENT
@@ -155,13 +156,14 @@ def wire(profile: AgentProfile, params: Mapping[str, Any]) -> dict[str, Any]:
     """What a runner is told: how to start the agent, with the chunk's own model and mode where it names them.
 
     Holds the secrets: it goes to the runner and nowhere else. `wall` is the most seconds that an attempt may take.
+    Raises SecretUnreadable.
     """
     return {
         "name": profile.name,
         "command": profile.command,
         "arguments": profile.arguments,
         "environment": profile.environment,
-        "secrets": profile.secrets,
+        "secrets": secrets.values_of(profile),
         "model": params.get("model") or profile.model,
         "mode": params.get("mode") or profile.mode,
         "permission": profile.permission,

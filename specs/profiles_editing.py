@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from django.views.decorators.debug import sensitive_variables
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from specs import limits
 from specs.acting import Target, changes, record
@@ -16,8 +17,9 @@ from specs.errors import ProfileInUse, SpecInvalid
 from specs.executors import AGENT
 from specs.importers.messages import errors_of
 from specs.importers.types import InsidePath, Item, Name, Text, Title
-from specs.inputs import Environment, fit_for_a_process, lines, number_or_none, seconds, stripped, unix_lines
+from specs.inputs import Environment, lines, number_or_none, seconds, stripped, unix_lines
 from specs.models import Chunk, Project
+from specs.secrets import change_secrets, check_change
 from specs.signals import profile_in_use
 
 _LOGIN_FILE = re.compile(r"[A-Z][A-Z0-9_]*/.*[^/]")
@@ -92,29 +94,31 @@ class _ProfileInput(BaseModel):
 
 
 FIELDS = tuple(_ProfileInput.model_fields)
-_Secret = Annotated[Text, Field(max_length=limits.COMMAND_LENGTH)]
-_SECRETS: TypeAdapter[dict[str, str]] = TypeAdapter(
-    Annotated[dict[str, _Secret], Field(max_length=limits.ENVIRONMENT_VARIABLES), AfterValidator(fit_for_a_process)]
-)
 
 
-def create_profile(data: Mapping[str, Any], secrets: Mapping[str, str | None] | None = None) -> AgentProfile:
+Secrets = Mapping[str, str | None]
+
+
+@sensitive_variables("secrets")
+def create_profile(data: Mapping[str, Any], secrets: Secrets | None = None, *, by: str = "") -> AgentProfile:
     """Stores a new profile. Raises SpecInvalid with a message per field."""
-    return _save(AgentProfile(), data, secrets or {})
+    return _save(AgentProfile(), data, secrets or {}, by)
 
 
+@sensitive_variables("secrets")
 def update_profile(
-    profile: AgentProfile, data: Mapping[str, Any], secrets: Mapping[str, str | None] | None = None
+    profile: AgentProfile, data: Mapping[str, Any], secrets: Secrets | None = None, *, by: str = ""
 ) -> AgentProfile:
     """Changes the fields that `data` names, and the secrets that `secrets` names (None: removed).
 
     Raises SpecInvalid with a message per field; a message about secrets never holds a value.
     """
-    return _save(profile, data, secrets or {})
+    return _save(profile, data, secrets or {}, by)
 
 
-def check_profile(profile: AgentProfile, data: Mapping[str, Any], secrets: Mapping[str, str | None]) -> dict[str, Any]:
-    """The values of all fields after a change, ready to be stored. Raises SpecInvalid."""
+@sensitive_variables("secrets")
+def check_profile(profile: AgentProfile, data: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """The values of all fields after a change, ready to be stored; the secrets can be too. Raises SpecInvalid."""
     current = {name: getattr(profile, name) for name in FIELDS} if profile.pk else {}
     values: dict[str, Any] = {**current, **data}
     errors: list[tuple[str, str]] = []
@@ -125,12 +129,13 @@ def check_profile(profile: AgentProfile, data: Mapping[str, Any], secrets: Mappi
     wrong = {field for field, _ in errors}
     if "name" not in wrong and (problem := _name_problem(profile, values["name"])):
         errors.append(("name", problem))
-    kept = {name: value for name, value in {**profile.secrets, **secrets}.items() if value is not None}
-    if problem := _secrets_problem(kept, values.get("environment", {})):
-        errors.append(("secrets", problem))
+    try:
+        check_change(profile, secrets)
+    except SpecInvalid as error:
+        errors += error.errors
     if errors:
         raise SpecInvalid(errors)
-    return {**values, "secrets": kept}
+    return values
 
 
 def remove_profile(profile: AgentProfile) -> None:
@@ -164,22 +169,8 @@ def _name_problem(profile: AgentProfile, name: str) -> str:
     return ""
 
 
-def _secrets_problem(secrets: dict[str, str], environment: Any) -> str:
-    """What is wrong with them, without saying any of their values."""
-    try:
-        _SECRETS.validate_python(secrets)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        return f"{where}{first['msg']}"
-    if empty := next((name for name, value in secrets.items() if not value.strip()), None):
-        return f"{empty} has no value"
-    if isinstance(environment, dict) and (twice := sorted(set(secrets) & set(environment))):
-        return f"{twice[0]} stands under the environment too"
-    return ""
-
-
-def _save(profile: AgentProfile, data: Mapping[str, Any], secrets: Mapping[str, str | None]) -> AgentProfile:
+@sensitive_variables("secrets")
+def _save(profile: AgentProfile, data: Mapping[str, Any], secrets: Secrets, by: str) -> AgentProfile:
     values = check_profile(profile, data, secrets)
     is_new = profile.pk is None
     old = {} if is_new else {name: getattr(profile, name) for name in values}
@@ -191,6 +182,7 @@ def _save(profile: AgentProfile, data: Mapping[str, Any], secrets: Mapping[str, 
             before, after = changes(old, values)
             if after:
                 record("profile.create" if is_new else "profile.change", profile, before=before, after=after)
+            change_secrets(profile, secrets, by=by)
     except IntegrityError as error:  # somebody took the name a moment ago
         if _is_taken(profile, profile.name):
             raise SpecInvalid([("name", _taken(profile.name))]) from error

@@ -1,16 +1,17 @@
 """What an owner asks of its runner: each request with its name in the journal and all that the runner must know."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from specs import profiles
-from specs.errors import ProfileMissing
+from specs import profiles, secrets
+from specs.errors import ProfileMissing, SecretUnreadable
 from specs.usual import setup_time_limit
 from workers import launch, workspace
 from workers.launch import Entry
-from workers.link import RunnerLink
+from workers.link import GivenUp, RunnerLink
 from workers.models import Attempt, Question, Worker, WorkerChunk, log_path, retrying
-from workers.states import AGENT, AttemptStatus, ChunkOutcome, StuckOption
+from workers.states import AGENT, AttemptStatus, ChunkOutcome, Reason, StuckOption
 from workers.workspace import agent_data
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Asking(RunnerLink):
     def __init__(self, worker: Worker, *, fresh: bool) -> None:
         super().__init__(worker, fresh=fresh)
         self.workspace = workspace.for_worker(worker.project, worker.pk, worker.spec.key if worker.spec else "spec")
-        self.head = worker.base_commit  # where the branch of its worktree stands after the chunks that have passed
+        self._secrets: tuple[int | None, dict[str, str]] = (None, {})
 
     def inherit_session(self) -> None:
         """Take over what the agents of the worker that this one continues have stored, if it is to go on with that.
@@ -62,6 +63,7 @@ class Asking(RunnerLink):
             "prepare",
             **self.workspace.preparation(),
             env=self.variables(),
+            secrets=self.secrets(),
             log=str(log),
             timeout=setup_time_limit(),
         )
@@ -75,6 +77,7 @@ class Asking(RunnerLink):
             note="teardown",
             cwd=self.worker.workspace,
             env=self.variables(),
+            secrets=self.secrets(),
             log=str(log_path(self.worker.pk, 0)),
             timeout=setup_time_limit(),
         )
@@ -90,7 +93,7 @@ class Asking(RunnerLink):
             "restore",
             f"{name_of(attempt, chunk)}:restore",
             branch=self.worker.branch,
-            commit=self.head,
+            commit=self.worker.tip,
             **self.surroundings(attempt, chunk),
         )
         return None if result["outcome"] == "passed" else result
@@ -121,7 +124,7 @@ class Asking(RunnerLink):
             f"{name_of(attempt, chunk)}:checkpoint",
             message=f"{chunk.title}\n\n{about}",
             branch=worker.branch,
-            base=self.head,
+            base=self.worker.tip,
             **self.surroundings(attempt, chunk),
         )
 
@@ -146,24 +149,27 @@ class Asking(RunnerLink):
     def for_agent(self, attempt: Attempt, chunk: WorkerChunk, timeout: float) -> Entry:
         """What an agent must know beside what every chunk gets. Raises ProfileMissing. Holds secrets."""
         worker = self.worker
-        profile = self.profile(chunk.params)
+        profile = self.profile(chunk.params, attempt)
         return {
             "task": {**self.task(chunk), "undone": self.puts_back(attempt, chunk)},
             "profile": profile,
             "session": worker.session_id if worker.session_profile == profile["name"] else "",
-            "base": self.head if self.goes_on(attempt, chunk) else "",
+            "base": self.worker.tip if self.goes_on(attempt, chunk) else "",
             "agent_data": str(agent_data(worker.pk)),
             "timeout": min(timeout, profile["wall"]),
         }
 
-    def profile(self, wanted: dict[str, Any]) -> Entry:
+    def profile(self, wanted: dict[str, Any], attempt: Attempt) -> Entry:
         """How to start the agent that `wanted`, parameters or a review, names. Raises ProfileMissing. Holds secrets."""
         found = retrying(lambda: profiles.resolve(wanted.get("profile", ""), self.worker.project))
-        return profiles.wire(found, wanted)
+        told = self.decrypted(lambda: profiles.wire(found, wanted))
+        # A process that is kept is started anew when these have changed; what the profile itself says is stronger.
+        of_project = {name: value for name, value in self.secrets(attempt).items() if name not in found.environment}
+        return {**told, "secrets": {**of_project, **told["secrets"]}}
 
     def task(self, chunk: WorkerChunk) -> Entry:
         """The chunk as the spec says it, what has passed before, and what a person said when it was stuck."""
-        passed = self.worker.chunks.filter(outcome=ChunkOutcome.PASSED, ordinal__lt=chunk.ordinal)
+        passed = self.worker.chunks.filter(outcome=ChunkOutcome.PASSED)
         retried = Question.about_failures(chunk).filter(option=StuckOption.RETRY)
         return {
             "spec": self.worker.title,
@@ -204,14 +210,14 @@ class Asking(RunnerLink):
     def by_agent(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """What an agent that reviews must know. Raises ProfileMissing. Holds secrets."""
         wanted = chunk.review["agent"]
-        profile = self.profile(wanted)
+        profile = self.profile(wanted, attempt)
         if not attempt.profile:
             attempt.with_profile(self.worker, profile["name"])  # what it uses counts for that profile
         review = {
             "profile": profile,
             "instructions": wanted.get("instructions", ""),
             "task": self.task(chunk),
-            "base": self.head,
+            "base": self.worker.tip,
             "own": workspace.is_own(self.worker.workspace),
         }
         timeout = min(float(chunk.timeout), profile["wall"])
@@ -232,6 +238,7 @@ class Asking(RunnerLink):
         return {
             "cwd": self.worker.workspace,
             "env": self.variables() | variables,
+            "secrets": self.secrets(attempt),
             "log": str(attempt.log_path),
             "timeout": float(chunk.timeout),
         }
@@ -243,6 +250,24 @@ class Asking(RunnerLink):
             "SPECYARD_WORKER": str(self.worker.pk),
             "SPECYARD_WORKSPACE": self.worker.workspace or str(self.workspace.directory),
         }
+
+    def secrets(self, attempt: Attempt | None = None) -> dict[str, str]:
+        """The project's secrets, which go to the runner and nowhere else; for all of an attempt the same.
+
+        Raises GivenUp.
+        """
+        number = attempt.pk if attempt is not None else None
+        if number is None or number != self._secrets[0]:
+            self._secrets = number, self.decrypted(lambda: secrets.values_of(self.worker.project))
+        return self._secrets[1]
+
+    @staticmethod
+    def decrypted(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What holds secrets. Raises GivenUp when one cannot be decrypted: another attempt could not either."""
+        try:
+            return retrying(read)
+        except SecretUnreadable as error:
+            raise GivenUp(Reason.SECRET_UNREADABLE, str(error)) from error
 
     def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
         """How far its log reaches, when the runner has told the end of it."""

@@ -74,6 +74,7 @@ class Reason(TextChoices):
     NODE_LOST = "node_lost", "The node was lost"  # no other node may take the work
     LAUNCH_FAILED = "launch_failed", "The runner could not be started"  # the launcher refused
     INTERNAL_ERROR = "internal_error", "Internal error"  # a defect of ours; the log of the node says more
+    SECRET_UNREADABLE = "secret_unreadable", "A secret cannot be decrypted"  # its key is not here; docs/security.md
     STOPPED = "stopped", "Stopped by a person"  # Stop was pressed
     REQUEUED = "requeued", "Put back into the queue"  # Requeue was pressed; an entry of the queue continues it
 

@@ -23,6 +23,7 @@ from dashboard.api import (
     profiles,
     projects,
     queue,
+    secrets,
     specs,
     statistics,
     tokens,
@@ -87,6 +88,7 @@ for resource in (
     statistics,
     tokens,
     audit,
+    secrets,
 ):
     api.add_router("", resource.router)
 

@@ -103,7 +103,7 @@ class ProfileOut(Schema):
 @router.get("/profiles", response=Page[ProfileOut], summary="List agent profiles")
 def list_profiles(request: HttpRequest, chosen: Query[ProfileFilter], paging: Query[Paging]) -> Any:
     """The profiles in the order in which they were added."""
-    found = AgentProfile.objects.all()
+    found = AgentProfile.objects.prefetch_related("secrets")
     rows, following = by_number(found.filter(name=chosen.name) if chosen.name else found, paging)
     return page([ProfileOut.of(profile) for profile in rows], following)
 
@@ -114,7 +114,7 @@ def list_profiles(request: HttpRequest, chosen: Query[ProfileFilter], paging: Qu
 def create_profile(request: HttpRequest, response: HttpResponse, body: ProfileIn) -> Status[ProfileOut]:
     """Add a profile. 422 when its name is taken."""
     data, secrets = _parts(request, body)
-    profile = create(data, secrets)
+    profile = create(data, secrets, by=request.user.get_username())
     response["Location"] = f"/api/profiles/{profile.pk}"
     return Status(HTTPStatus.CREATED, ProfileOut.of(profile))
 
@@ -134,7 +134,7 @@ def update_profile(request: HttpRequest, id: int, body: ProfileChange) -> Profil
     with transaction.atomic():
         profile = _locked(request, id)
         conditions.check(request, lambda: ProfileOut.of(profile))
-        update(profile, data, secrets)
+        update(profile, data, secrets, by=request.user.get_username())
     return ProfileOut.of(access.get_profile(request.user, id))
 
 

@@ -17,7 +17,8 @@ import platformdirs
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dashboard.config import writing
+from dashboard.config import encryption, writing
+from dashboard.config.encryption import EncryptionKeys
 from dashboard.config.sections import At, Execution, Executor
 from dashboard.config.types import (
     DatabaseUrl,
@@ -75,6 +76,21 @@ class Config(BaseSettings):
         default=SecretStr(""),
         examples=["fifty random characters"],
         description="Signs sessions and links. All web servers of a fleet need the same.",
+    )
+    secrets_key: Annotated[
+        EncryptionKeys, At("storage.secrets_key", default="made once, in secrets.key in the data directory")
+    ] = Field(
+        default=SecretStr(""),
+        examples=["a key of 44 characters"],
+        description="Encrypts the secrets of projects and profiles. All machines of a fleet need the same; several "
+        "with commas in between while it is changed, the newest first.",
+    )
+    secrets_key_file: Annotated[str, At("storage.secrets_key_file", default="secrets.key in the data directory")] = (
+        Field(
+            default="",
+            examples=["/run/secrets/specyard"],
+            description="A file with that key, or with several, one a line.",
+        )
     )
     https: Annotated[bool, At("server.https")] = Field(
         default=False,
@@ -238,6 +254,10 @@ class Config(BaseSettings):
             ip = ipaddress.ip_address(self.host)
             bound = "" if ip.is_unspecified else str(ip) if ip.version == 4 else f"[{ip}]"
         return ["localhost", "127.0.0.1", "[::1]", *filter(None, [bound.strip("*."), *self.allowed_hosts])]
+
+    def secrets_keys(self, *, make: bool = False) -> list[str]:
+        """The keys of the secrets, the one that encrypts first. Raises OSError or ValueError: `encryption.read`."""
+        return encryption.read(self, make=make)
 
     def signing_key(self) -> str:
         """The secret key, else one that is made once and kept in the data directory (mode 0600).

@@ -87,7 +87,8 @@ def profile_list() -> Fragment:
     nodes = list(Node.objects.exclude(status=NodeStatus.OFFLINE).values_list("name", flat=True))
     elsewhere = [name for name in nodes if name != here]
     rows = [
-        Row(profile, profiles.detect(profile), used[profile.name], elsewhere) for profile in AgentProfile.objects.all()
+        Row(profile, profiles.detect(profile), used[profile.name], elsewhere)
+        for profile in AgentProfile.objects.prefetch_related("secrets")
     ]
     rows.sort(key=lambda row: (not row.is_usual, not row.detected.found, not row.profile.command, row.profile.name))
     context = {"rows": rows, "here": here, "works_here": here in nodes, "elsewhere": elsewhere[:MOST_NAMED]}

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -20,7 +20,6 @@ from specs.profiles_editing import remove_profile as remove
 
 LISTS = ("arguments", "allowed_tools", "login_files")
 TIMES = ("handshake_seconds", "silence_seconds", "wall_seconds")
-NEW_SECRETS = 2  # empty rows in the form
 PART = re.compile(r"([a-z_]+)(?:\[(\d+)\]|\.(.+))?")
 
 
@@ -56,8 +55,7 @@ def _form(request: HttpRequest, profile: AgentProfile) -> HttpResponse:
     if posted is not None:
         values = {name: posted.get(name, "") for name in FIELDS}
         try:
-            change = _secrets(posted)
-            saved = update_profile(profile, values, change) if profile.pk else create_profile(values, change)
+            saved = update_profile(profile, values) if profile.pk else create_profile(values)
         except SpecInvalid as error:
             errors = _by_field(error)
         else:
@@ -69,9 +67,6 @@ def _form(request: HttpRequest, profile: AgentProfile) -> HttpResponse:
         "errors": errors,
         "permissions": Permission.choices,
         "stored": AgentProfile.objects.get(pk=profile.pk) if profile.pk else profile,
-        "removed": posted.getlist("remove-secret") if posted else [],
-        "new_names": _new_names(posted),
-        "typed": bool(posted and any(_typed(posted))),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return show(request, "profiles/edit.html", context, section="profiles", status=status)
@@ -84,25 +79,6 @@ def _as_written(profile: AgentProfile) -> dict[str, Any]:
     values |= {name: format_duration(values[name]) for name in TIMES}
     values["environment"] = "\n".join(f"{name}={value}" for name, value in profile.environment.items())
     return {**values, "max_sessions": values["max_sessions"] or ""}
-
-
-def _secrets(posted: QueryDict) -> dict[str, str | None]:
-    """What becomes of the secrets: new values by name, None for those that go. A name without a value is refused."""
-    change: dict[str, str | None] = dict.fromkeys(posted.getlist("remove-secret"))
-    replaced = zip(posted.getlist("secret-name"), posted.getlist("secret-value"), strict=False)
-    change |= {name: value for name, value in replaced if value}
-    added = zip(posted.getlist("new-secret-name"), posted.getlist("new-secret-value"), strict=False)
-    change |= {name.strip(): value for name, value in added if name.strip() or value}
-    return change
-
-
-def _typed(posted: QueryDict) -> list[str]:
-    return [*posted.getlist("secret-value"), *posted.getlist("new-secret-value")]
-
-
-def _new_names(posted: QueryDict | None) -> list[str]:
-    given = posted.getlist("new-secret-name")[:NEW_SECRETS] if posted else []
-    return [*given, *[""] * (NEW_SECRETS - len(given))]
 
 
 def _by_field(error: SpecInvalid) -> dict[str, str]:

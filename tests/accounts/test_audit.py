@@ -62,8 +62,12 @@ def test_only_what_has_changed_of_a_project(tmp_path: Any) -> None:
 def test_no_secret_of_a_profile() -> None:
     profile = profiles_editing.create_profile({"name": "mine", "title": "Mine", "command": "x"}, {"KEY": SECRET})
     profiles_editing.update_profile(profile, {}, {"KEY": SECRET + "2", "OTHER": SECRET})
-    entry = last(action="profile.change")
-    assert (entry.before, entry.after) == ({"secrets": ["KEY"]}, {"secrets": ["KEY (new value)", "OTHER"]})
+    told = AuditEntry.objects.filter(kind="secret").order_by("pk").values_list("action", "label", "after")
+    assert list(told) == [
+        ("secret.create", "mine: KEY", {"name": "KEY", "profile": "mine"}),
+        ("secret.replace", "mine: KEY", {"name": "KEY", "profile": "mine"}),
+        ("secret.create", "mine: OTHER", {"name": "OTHER", "profile": "mine"}),
+    ]
     assert SECRET not in str(list(AuditEntry.objects.values()))
 
 
@@ -226,8 +230,11 @@ def test_secrets_that_are_edited_in_djangos_admin(admin: Client) -> None:
     form |= {"new_secrets": f"KEY={SECRET}"}
     reply = admin.post(f"/admin/specs/agentprofile/{profile.pk}/change/", form)
     assert reply.status_code == 302, reply.content.decode()
-    assert last().action == "profile.change"
-    assert last().after["secrets"] == ["KEY"]
+    assert (last().action, last().actor, last().after) == (
+        "secret.create",
+        "ada",
+        {"name": "KEY", "profile": "opencode"},
+    )
     assert SECRET not in str(list(AuditEntry.objects.values()))
 
 

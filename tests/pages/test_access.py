@@ -13,9 +13,12 @@ BRANCHED = ("worker-changes", "worker-changes-count", "worker-changes-files", "w
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
 OWN = ("account-tokens", "account-password")  # of every account
 ADMINISTERING = ("accounts", "account", "audit")
-LOOKING = (*OWN, "home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
+SECRETS = ("project-secrets", "profile-secrets")
+LOOKING = (*OWN, *SECRETS, "home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
 EDITORS = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")
 PAGES_TO_ACT = (*EDITORS, *ADMINISTERING)
+ONLY_SECRETS = ("project-secret", "profile-secret")
+ONLY_DELETED = ("queue-entry", *ONLY_SECRETS)
 ACTIONS = {
     "post": (
         *("workers-pause", "workers-resume", "workers-stop"),
@@ -26,7 +29,7 @@ ACTIONS = {
         *("project-new", "project", "project-import", "profile-new", "profile", "demo"),
         *("accounts", "account-role", "account-set-password", "account-link", "account-deactivate", "account-activate"),
     ),
-    "delete": ("worker-pause", "queue-entry", "spec", "project", "profile"),
+    "delete": ("worker-pause", "queue-entry", "spec", "project", "profile", *ONLY_SECRETS),
 }
 NOBODYS = 4711  # a number that no row has
 OPEN_TO_ALL = ("sign-in", "sign-in-link", "sign-out")
@@ -36,7 +39,7 @@ EVERY_ACTION = [(method, name) for method, names in ACTIONS.items() for name in 
 
 
 def path_of(name: str) -> str:
-    return reverse(name, args=[NOBODYS]) if name in NUMBERED else reverse(name)
+    return reverse(name, args=[NOBODYS, *["KEY"] * (name in ONLY_SECRETS)]) if name in NUMBERED else reverse(name)
 
 
 def test_every_address_is_covered_by_these_tests():
@@ -75,7 +78,7 @@ def test_a_viewer_sees_the_lists(viewer, name):
 
 @pytest.mark.parametrize("name", sorted(NUMBERED))
 def test_what_does_not_exist_is_not_found(admin, name):
-    method = "get" if name in (*LOOKING, *PAGES_TO_ACT) else "delete" if name == "queue-entry" else "post"
+    method = "get" if name in (*LOOKING, *PAGES_TO_ACT) else "delete" if name in ONLY_DELETED else "post"
     assert getattr(admin, method)(path_of(name)).status_code == 404
 
 

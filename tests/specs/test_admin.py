@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from specs.editing import save_text
 from specs.models import AgentProfile, Project, Spec
+from specs.secrets import values_of
 from specs.signals import spec_in_use
 from tests.specs.conftest import TWO_CHUNKS
 
@@ -96,14 +97,13 @@ def test_a_profile_is_written_in_the_admin_and_its_secrets_are_never_shown(admin
     assert admin.post(add, {**PROFILE, "new_secrets": "KEY=s3cret-one\nOTHER=s3cret-two"}).status_code == 302
     profile = AgentProfile.objects.get(name="mine")
     assert (profile.arguments, profile.environment) == (["acp"], {})
-    assert profile.secrets == {"KEY": "s3cret-one", "OTHER": "s3cret-two"}
+    assert values_of(profile) == {"KEY": "s3cret-one", "OTHER": "s3cret-two"}
     change = reverse("admin:specs_agentprofile_change", args=[profile.pk])
     page = admin.get(change).content.decode()
     assert "KEY, OTHER" in page
     assert "s3cret" not in page
     assert admin.post(change, {**PROFILE, "new_secrets": "KEY=\nNEW=s3cret-new"}).status_code == 302
-    profile.refresh_from_db()
-    assert profile.secrets == {"OTHER": "s3cret-two", "NEW": "s3cret-new"}
+    assert values_of(profile) == {"OTHER": "s3cret-two", "NEW": "s3cret-new"}
     history = admin.get(reverse("admin:specs_agentprofile_history", args=[profile.pk]))
     assert b"s3cret" not in history.content
     assert b"s3cret" not in admin.get(reverse("admin:specs_agentprofile_changelist") + "?q=mine").content

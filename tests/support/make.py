@@ -6,6 +6,7 @@ from typing import Any
 
 from specs.agents import AgentProfile
 from specs.models import Chunk, Project, Spec
+from specs.secrets import change_secrets
 from workers.maintenance import capabilities
 from workers.models import Attempt, Node, Question, Worker, accept
 from workers.models.question import stuck_options
@@ -16,7 +17,10 @@ _numbers = itertools.count(1)
 
 def project(directory: Path | str = "/tmp", **fields: Any) -> Project:
     defaults = {"name": f"project-{next(_numbers)}", "directory": str(directory), "isolation": "in_place"}
-    return Project.objects.create(**{**defaults, **fields})
+    secrets = fields.pop("secrets", {})
+    made = Project.objects.create(**{**defaults, **fields})
+    change_secrets(made, secrets)
+    return made
 
 
 def spec(*commands: str | dict[str, Any], project: Project | None = None, review: str = "", **fields: Any) -> Spec:
@@ -56,8 +60,10 @@ def worker(*commands: str | dict[str, Any], slot: int | None = None, **fields: A
 def profile(**fields: Any) -> AgentProfile:
     """How an agent is started, which is not there."""
     name = f"agent-{next(_numbers)}"
-    defaults = {"name": name, "title": name, "command": "/nowhere/agent", "secrets": {"API_KEY": "s3cr3t-of-the-agent"}}
-    return AgentProfile.objects.create(**{**defaults, **fields})
+    secrets = fields.pop("secrets", {"API_KEY": "s3cr3t-of-the-agent"})
+    made = AgentProfile.objects.create(**{"name": name, "title": name, "command": "/nowhere/agent", **fields})
+    change_secrets(made, secrets)
+    return made
 
 
 def for_agent(**chunk: Any) -> dict[str, Any]:

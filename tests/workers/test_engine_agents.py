@@ -11,6 +11,7 @@ from django.apps import apps
 from django.conf import settings
 
 from specs.agents import AgentProfile
+from specs.secrets import remove_secret, set_secret
 from tests.support import make
 from tests.support.driving import Background, attempts, now, running_attempt
 from tests.support.puppets import Puppet, Puppets
@@ -373,3 +374,24 @@ def test_the_journal_of_a_puppet_is_what_it_told(begin: Any) -> None:
     done.result(10)
     lines = (puppet.directory / "journal.ndjson").read_text().splitlines()
     assert [json.loads(line) for line in lines] == puppet.entries
+
+
+def test_secrets_of_a_project_that_were_changed_count_from_the_next_attempt(
+    background: Background, puppets: Puppets, tmp_path: Path
+) -> None:
+    project = make.project(tmp_path, secrets={"KEY": "value-one"})
+    worker = make.worker("true", "true", project=project, review="true")
+    done, puppet = background(worker), puppets.runner(worker.pk)
+    assert puppet.asked_for("execute")["secrets"] == {"KEY": "value-one"}
+    set_secret(project, "KEY", "value-two")
+    puppet.finish()
+    assert puppet.asked_for("review")["secrets"] == {"KEY": "value-one"}
+    puppet.finish()
+    asked = puppet.asked_for("execute")
+    assert asked["secrets"] == {"KEY": "value-two"}
+    assert "KEY" not in asked["env"]
+    remove_secret(project, "KEY")
+    puppet.finish()
+    puppet.asked_for("review")
+    puppet.finish()
+    done.result(10)
