@@ -79,6 +79,34 @@ async def test_it_stands_again_when_that_has_ended(
         assert clock.holds == 1
 
 
+async def test_a_call_that_never_ends_holds_nothing_up(
+    clock: Clock, still: Standstill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standstill, "BUSY_FOR", 0.05)
+    still.hear_of("2", "execute", "in_progress")
+    with still.asking("1"):
+        assert clock.holds == 0
+        await asyncio.wait_for(clock.changed.wait(), 10)
+        assert clock.holds == 1
+
+
+async def test_a_call_is_at_work_as_long_as_news_of_it_come(
+    clock: Clock, still: Standstill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standstill, "STILL_AFTER", 0.0)
+    monkeypatch.setattr(standstill, "BUSY_FOR", 0.0)
+    still.hear_of("2", "execute", "in_progress")
+    with still.asking("1"):
+        assert clock.holds == 1  # it has been silent for too long
+        monkeypatch.setattr(standstill, "BUSY_FOR", 60.0)
+        still.hear_of("2", None, None)
+        assert clock.holds == 0
+        still.hear_of("2", None, "completed")
+        assert clock.holds == 1
+        still.hear_of("2", None, None)  # what comes after its end is no work
+        assert clock.holds == 1
+
+
 async def test_it_runs_on_after_every_word(clock: Clock, still: Standstill) -> None:
     still.hear()
     with still.asking("1"):
