@@ -107,12 +107,12 @@ class Story:
         self._tell(Tool, place, said)
 
     def _asked(self, place: int, said: dict[str, Any]) -> None:
-        """A question, or the answer to the one of that name; without a name, to the last that waits."""
+        """A question, or the answer to the one of that name, in sight or not; without a name, to the last that waits."""
         ident = ("asked", words_of(said.get("question")))
         waiting = [known for known, entry in self._known.items() if known[0] == "asked" and entry.may_grow]
         if said["kind"] == "asked":
             self._known.pop(ident, None)
-        elif ident not in self._known and waiting:
+        elif not ident[1] and waiting:
             ident = waiting[-1]
         self._tell(Asked, place, said, ident)
 

@@ -100,6 +100,16 @@ def test_an_answer_without_a_name_goes_to_the_last_question_that_waits(path):
     assert (a.by, b.by) == ("", "person")
 
 
+def test_an_answer_whose_question_is_not_in_sight_goes_to_no_other(path):
+    gone, waits = line("asked", question="a", title="a"), line("asked", question="b", title="b")
+    write(path, gone, waits, line("answered", question="a", option="y", by="person"))
+    waiting, answer = transcripts.onwards(path, len(gone), len(gone)).entries
+    assert isinstance(waiting, Asked)
+    assert (waiting.title, waiting.by, waiting.may_grow) == ("b", "", True)
+    assert isinstance(answer, Asked)
+    assert answer.by == "person"
+
+
 def test_a_verdict_lists_what_was_found(path):
     findings = ["plain", {"file": "a.py", "line": 3, "text": "wrong"}, 7]
     begins, verdict = told(path, line("review", begins=True), line("review", verdict="fail", findings=findings))
@@ -207,10 +217,10 @@ def test_a_missing_file_is_an_error_of_its_own(tmp_path):
 
 def story(count: int, seed: int) -> list[bytes]:
     """Lines as an agent at work writes them."""
-    chosen, running = random.Random(seed), list[str]()
+    chosen, running, waiting = random.Random(seed), list[str](), list[str]()
     made: list[bytes] = []
     for number in range(count):
-        match chosen.randrange(8):
+        match chosen.randrange(9):
             case 0:
                 made += [line("text", id=str(number), text=f"word {n} ") for n in range(chosen.randrange(1, 6))]
             case 1:
@@ -226,12 +236,14 @@ def story(count: int, seed: int) -> list[bytes]:
             case 5:
                 made.append(plan(*map(str, range(number % 4))))
             case 6:
-                made += [
-                    line("asked", question=str(number), title="?"),
-                    line("answered", question=str(number), by="person"),
-                ]
-            case 7 if number % 3 == 0:
+                waiting.append(str(number))
+                made.append(line("asked", question=str(number), title="?"))
+            case 7 if waiting:
+                answered = waiting.pop(chosen.randrange(len(waiting)))
+                made.append(line("answered", question=answered, by="person"))
+            case 8 if number % 3 == 0:
                 running.clear()
+                waiting.clear()
                 made.append(line("prompt", text=f"go on {number}"))
             case _:
                 made.append(line("note", text=str(number)))
