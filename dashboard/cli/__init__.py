@@ -11,6 +11,7 @@ COMMANDS = {
     "import": "dashboard.cli.imports",
     "demo": "dashboard.cli.demo",
     "sign-in": "dashboard.cli.sign_in",
+    "secrets": "dashboard.cli.secrets",
     "config": "dashboard.cli.configuration",
 }
 
