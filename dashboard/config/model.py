@@ -81,7 +81,7 @@ class Config(BaseSettings):
         EncryptionKeys, At("storage.secrets_key", default="made once, in secrets.key in the data directory")
     ] = Field(
         default=SecretStr(""),
-        examples=["a key of 44 characters"],
+        examples=["print-one-with-specyard-secrets-new-key-now="],
         description="Encrypts the secrets of projects and profiles. All machines of a fleet need the same; several "
         "with commas in between while it is changed, the newest first.",
     )
