@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from dashboard import access
+from specs.acting import record
 
 
 class Site(admin.AdminSite):
@@ -20,6 +21,12 @@ class Site(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return access.may_administer(request.user)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Signs out, from everything."""
+        if request.method == "POST" and request.user.is_authenticated:
+            record("account.sign_out", access.account_of(request))
+        return super().logout(request, extra_context)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The sign-in page, which slows down who guesses; a form of its own would not."""

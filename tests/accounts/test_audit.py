@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import getpass
 import io
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from dashboard import audit, audit_edits, audit_log
+from dashboard.cli import application
 from dashboard.models import AuditEntry, Source
 from dashboard.models.audit_entry import WrittenOnce
 from queue_app import dispatch
@@ -165,6 +167,19 @@ def test_a_command_is_recorded_as_one_also_by_way_of_the_api(ada: User) -> None:
     assert AuditEntry.objects.get(action="queue.set_limit").actor == "os-user"
     assert [(one.source, one.actor) for one in AuditEntry.objects.filter(action="token.create")] == [("cli", "ada-2")]
     assert audit.origin() == audit.NOWHERE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_command_does_is_done_by_the_user_of_the_machine(node: object) -> None:
+    with application.database():
+        dispatch.set_limit(3, by="")
+    assert (last().source, last().actor) == ("cli", getpass.getuser())
+
+
+def test_signing_out_of_djangos_admin_is_recorded(admin: Client) -> None:
+    admin.post("/admin/logout/")
+    assert (last().action, last().source, last().actor) == ("account.sign_out", "admin", "ada")
+    assert admin.get("/workers").status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
