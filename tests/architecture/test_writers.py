@@ -43,7 +43,6 @@ VERBS = {
     ("workers.models.node", "Node.heartbeat"),
     ("workers.models.node", "Node.drain"),
     ("workers.models.node", "Node.request_return"),
-    ("workers.models.node", "Node.request_return"),
     ("workers.models.node", "Node.unregister"),
     ("workers.models.node", "Node.mark_silent"),
 }
