@@ -65,9 +65,10 @@ class Story:
 
     def take(self, place: int, said: dict[str, Any]) -> None:
         """Take in the line that begins at `place`. A kind that is not known yet is passed over."""
-        take = _KINDS.get(words_of(said.get("kind")))
-        if take is not None:
-            take(self, place, said)
+        kind = words_of(said.get("kind"))
+        if kind in _KINDS:
+            self._end_speech((kind, words_of(said.get("id"))))
+            _KINDS[kind](self, place, said)
 
     @property
     def growing(self) -> list[Entry]:
@@ -107,7 +108,7 @@ class Story:
         self._tell(Tool, place, said)
 
     def _asked(self, place: int, said: dict[str, Any]) -> None:
-        """A question, or the answer to the one of that name, in sight or not; without a name, to the last that waits."""
+        """A question, or the answer to the one of that name, seen or not; without a name, to the last that waits."""
         ident = ("asked", words_of(said.get("question")))
         waiting = [known for known, entry in self._known.items() if known[0] == "asked" and entry.may_grow]
         if said["kind"] == "asked":
@@ -122,6 +123,11 @@ class Story:
     def _review(self, place: int, said: dict[str, Any]) -> None:
         self._end_turn(place)
         self._add(Review, place, said)
+
+    def _end_speech(self, but: tuple[str, str]) -> None:
+        """Whatever is told, the agent says one thing after the other: what it says later is another entry."""
+        for ident in [known for known, entry in self._known.items() if isinstance(entry, Speech) and known != but]:
+            self._known.pop(ident).is_over = True
 
     def _end_turn(self, place: int) -> None:
         """Nothing more comes of what was under way; ids may be used anew."""
@@ -141,8 +147,6 @@ class Story:
         return known
 
     def _add(self, kind: type[Entry], place: int, said: dict[str, Any]) -> Entry:
-        for speech in self._known.values():  # the agent says one thing after the other
-            speech.is_over |= isinstance(speech, Speech)
         entry = kind(place, _moment(said), [place])
         entry.absorb(said, entry.at)
         self.entries.append(entry)

@@ -36,11 +36,23 @@ def test_pieces_of_one_text_are_joined(path):
     assert said.text == "Good morning"
 
 
-def test_pieces_are_joined_by_their_id_whatever_is_between(path):
-    one, two = told(
-        path, line("text", id="1", text="a"), line("text", id="2", text="b"), line("text", id="1", text="c")
-    )
-    assert (one.text, two.text) == ("ac", "b")
+BETWEEN = {"text": {"id": "2"}, "thought": {"id": "1"}, "plan": {"entries": []}, "asked": {}, "note": {}}
+
+
+@pytest.mark.parametrize("kind", BETWEEN)
+def test_what_the_agent_says_after_something_else_stands_after_it(path, kind):
+    between = line(kind, **BETWEEN[kind])
+    one, _, two = told(path, line("text", id="1", text="a"), between, line("text", id="1", text="c"))
+    assert (one.text, two.text) == ("a", "c")
+
+
+def test_words_stand_the_same_whether_what_was_between_is_seen_whole_or_not(path):
+    asked = line("asked", question="b")
+    said = [line("text", id="1", text=text) for text in "abc"]
+    write(path, asked, *said[:2], line("answered", question="b", by="person"), said[2])
+    whole, cut = transcripts.newest(path).entries, transcripts.onwards(path, len(asked), len(asked)).entries
+    texts = [[entry.text for entry in found if isinstance(entry, Speech)] for found in (whole, cut)]
+    assert texts == [["ab", "c"], ["ab", "c"]]
 
 
 def test_thoughts_are_no_words(path):
@@ -234,7 +246,8 @@ def story(count: int, seed: int) -> list[bytes]:
                 ended = running.pop(chosen.randrange(len(running)))
                 made.append(line("tool", id=ended, output="all", status=chosen.choice(["completed", "failed"])))
             case 5:
-                made.append(plan(*map(str, range(number % 4))))
+                made += [line("text", id=f"p{number}", text="first "), plan(*map(str, range(number % 4)))]
+                made.append(line("text", id=f"p{number}", text="then"))
             case 6:
                 waiting.append(str(number))
                 made.append(line("asked", question=str(number), title="?"))
@@ -433,7 +446,7 @@ def test_from_every_place_to_which_a_page_was_read_back_it_reads_on_the_same(pat
     assert len(marks) > 5
 
 
-@pytest.mark.parametrize("words", [ENDED, line("prompt", text="go on")])
+@pytest.mark.parametrize("words", [ENDED, line("prompt", text="go on")], ids=["its end", "the next turn"])
 def test_what_is_under_way_in_a_part_that_stands_still_comes_to_its_end_there_too(path, words):
     write(path, BEGUN, line("note", text="here it stands still"))
     part = transcripts.newest(path)
