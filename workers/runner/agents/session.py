@@ -137,7 +137,8 @@ class Session:
             return
         self._standstill.hear()
         self.went_on = True
-        piece = f"{kind}:{update.message_id or ''}"
+        # What stands between two texts in the transcript keeps them apart.
+        piece = f"{kind}:{update.message_id or ''}:{self.transcript.entries}"
         if piece != self._last_piece:
             self._pieces += 1
             if kind == "text" and self.words:

@@ -31,6 +31,7 @@ class Transcript:
         self._fd = os.open(log.with_suffix(SUFFIX), flags, 0o600)
         self._size = os.fstat(self._fd).st_size
         self.mask = mask
+        self.entries = 0  # that were added between texts
         self._write_log = write_log
         self._on_growth = on_growth
         self._pending: tuple[str, str, str] | None = None  # kind, id and text of the piece that still grows
@@ -43,6 +44,7 @@ class Transcript:
         if self._fd < 0:
             return
         self._settle(whole=True)
+        self.entries += 1
         self._store(kind, {name: shortened(value) for name, value in self.mask.value(fields).items()})
         self._flush_soon()
 
