@@ -54,7 +54,6 @@ class Engine(Attending):
             self.prepare()
             for chunk in self.worker.plan or retrying(lambda: list(self.worker.chunks.order_by("ordinal"))):
                 self.work_through(chunk)
-                self.head = chunk.commit or self.head
                 if chunk.outcome == ChunkOutcome.FAILED and self.worker.on_failure == "stop":
                     break
             self.tear_down()
@@ -82,7 +81,6 @@ class Engine(Attending):
         made = result.get("facts") or {}
         directory = made.get("directory") or str(self.workspace.directory)
         self.worker.prepared(directory, made.get("branch", ""), made.get("base", ""))
-        self.head = self.worker.base_commit
 
     def insist(self, ask: Callable[[], Entry]) -> Entry:
         """Ask again after each loss of the runner, up to MAX_RESCUES times."""

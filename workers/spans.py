@@ -1,6 +1,5 @@
 """What a worker has changed: from one commit of its branch to a later one, by chunk or as a whole."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -44,12 +43,17 @@ class Span:
 
 
 def spans_of(worker: Worker) -> list[Span]:
-    """What each chunk that has passed has changed; nothing for a worker without a branch."""
-    passed = [chunk for chunk in worker.chunks.order_by("ordinal") if chunk.commit] if worker.branch else []
+    """What each chunk that has passed has changed, as the branch has them one after the other; nothing without one.
+
+    That is the order in which they passed: one that was skipped or had failed comes after those that went on.
+    """
+    if not worker.branch:
+        return []
+    passed = [chunk for chunk in worker.chunks.order_by("finished_at", "ordinal") if chunk.commit]
     ends = [worker.base_commit, *(chunk.commit for chunk in passed)]
     return [Span(worker, old, new, chunk) for chunk, (old, new) in zip(passed, pairwise(ends), strict=True)]
 
 
-def whole_of(worker: Worker, spans: Sequence[Span]) -> Span:
+def whole_of(worker: Worker) -> Span:
     """What all of them together have changed."""
-    return Span(worker, worker.base_commit, spans[-1].new if spans else worker.base_commit)
+    return Span(worker, worker.base_commit, worker.tip)

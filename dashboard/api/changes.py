@@ -175,10 +175,9 @@ def _land(request: HttpRequest, pk: int, kind: LandingKind) -> Status[Landing]:
 
 def _span(request: HttpRequest, pk: int, which: Which) -> Span:
     worker = _with_branch(request, pk)
-    spans = spans_of(worker)
     if which.chunk is None:
-        return whole_of(worker, spans)
-    for span in spans:
+        return whole_of(worker)
+    for span in spans_of(worker):
         if span.chunk is not None and span.chunk.ordinal == which.chunk:
             return span
     raise Http404(f"Chunk {which.chunk} of worker {pk} has committed nothing.")

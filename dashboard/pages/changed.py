@@ -15,7 +15,7 @@ from workers import diffs
 from workers.diffs import Change, Difference, Kind, Patch
 from workers.git import GitFailed
 from workers.models import Worker
-from workers.spans import Span, spans_of, whole_of
+from workers.spans import Span, whole_of
 
 MOST_ROWS = 300  # files of one list
 MOST_OPEN, OPEN_LINES = 5, 400  # what is shown without a click
@@ -75,7 +75,7 @@ class View:
 
 def count_of(worker: Worker) -> Fragment:
     """How much it has changed, as its tab says it; without numbers where git would have to be asked."""
-    whole = whole_of(worker, spans_of(worker))
+    whole = whole_of(worker)
     difference = diffs.remembered(whole.directory, whole.old, whole.new)
     context = {"span": whole, "totals": difference and difference.totals}
     return Fragment(f"worker-{worker.pk}-count", "workers/_changes_count.html", context)
@@ -261,7 +261,7 @@ def folds_of(spans: Sequence[Span], view: View) -> list[Fold]:
         found = len(view.among(difference.files))
         if found or not view.q or difference.left_out:  # who knows what is among those
             folds.append(Fold(Listing(span, view, [], found), difference, found))
-    return folds
+    return sorted(folds, key=lambda fold: fold.listing.span.chunk.ordinal)
 
 
 def _key(*parts: str) -> str:

@@ -57,7 +57,7 @@ def _view(request: HttpRequest, worker: Worker) -> View:
 
 def _find(view: View) -> Found:
     spans = spans_of(view.worker)
-    whole = whole_of(view.worker, spans)
+    whole = whole_of(view.worker)
     try:
         if view.chunk:
             span = _chosen(spans, view)
@@ -66,7 +66,7 @@ def _find(view: View) -> Found:
         if not view.is_whole:
             return Found(view, spans, whole, folds=folds_of(spans, view), totals=whole.totals)
         touched = diffs.touched(whole.directory, whole.old, [span.new for span in spans])
-        chunks = {path: [spans[at].chunk.ordinal for at in found] for path, found in touched.items()}
+        chunks = {path: sorted(spans[at].chunk.ordinal for at in found) for path, found in touched.items()}
         return Found(view, spans, whole, listing_of(whole, view, chunks), totals=whole.totals)
     except GitFailed as error:
         return Found(view, spans, whole, error=str(error))
@@ -93,7 +93,7 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
 def count(request: HttpRequest, pk: int) -> HttpResponse:
     """How much the whole worker has changed, as its tab says it."""
     worker = access.get_worker(request.user, pk)
-    whole = whole_of(worker, spans_of(worker))
+    whole = whole_of(worker)
     try:
         totals = whole.totals
     except GitFailed:
@@ -105,7 +105,7 @@ def count(request: HttpRequest, pk: int) -> HttpResponse:
 def patch(request: HttpRequest, pk: int) -> HttpResponse:
     """The lines of one file that differ; with `raw` its patch, or that of all files, as a file to keep."""
     worker = _with_branch(request, pk)
-    known = {worker.base_commit, *worker.chunks.values_list("commit", flat=True)} - {""}
+    known = {worker.base_commit, worker.head_commit, *worker.chunks.values_list("commit", flat=True)} - {""}
     old, new, key = (request.GET.get(name, "") for name in ("old", "new", "file"))
     if not {old, new} <= known:
         raise Http404

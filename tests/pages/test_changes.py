@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 
 from dashboard.pages.changed import MOST_OPEN
@@ -121,8 +122,10 @@ def append(worker: Worker, at: str) -> None:
     """The worker gets one more chunk, which has passed with that commit."""
     chunk = worker.chunks.latest("ordinal")
     chunk.pk, chunk.ordinal, chunk.commit = None, chunk.ordinal + 1, at
-    chunk.key = f"c{chunk.ordinal}"
+    chunk.key, chunk.finished_at = f"c{chunk.ordinal}", timezone.now()
     chunk.save()
+    worker.head_commit = at
+    worker.save(update_fields=["head_commit"])
 
 
 def grown(worker: Worker, source: Path, count: int) -> None:
@@ -376,6 +379,7 @@ def test_a_worker_without_a_branch_says_so(viewer: Client, running: Worker) -> N
 
 def test_a_worker_whose_chunks_have_not_passed_says_so(viewer: Client, worker: Worker) -> None:
     worker.chunks.update(commit="", outcome="failed")
+    Worker.objects.filter(pk=worker.pk).update(head_commit="")
     assert "No chunk has passed" in page(viewer, worker)
     Worker.objects.filter(pk=worker.pk).update(status=WorkerStatus.RUNNING, slot=9, completed_at=None)
     assert "Nothing has been committed yet" in page(viewer, worker)

@@ -107,6 +107,7 @@ class Attempt(Counted):
             failed=worker.failed + (outcome == ChunkOutcome.FAILED),
             rescues=worker.rescues + lost,
             waits_for="",
+            **({"head_commit": commit} if commit else {}),
         )
         now = timezone.now()
         self._change(from_status=(AttemptStatus.RUNNING, status), status=status, finished_at=now, **facts)

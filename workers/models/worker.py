@@ -77,6 +77,7 @@ class Worker(Counted):
     workspace = models.CharField(max_length=4096, blank=True)
     branch = CleanCharField(max_length=300, blank=True)  # of its git worktree
     base_commit = models.CharField(max_length=64, blank=True)  # what the branch began with
+    head_commit = models.CharField(max_length=64, blank=True)  # where it stands after the chunk that passed last
 
     current = models.PositiveIntegerField(default=0)  # ordinal of the current chunk, 0 before the first
     total = models.PositiveIntegerField(default=0)
@@ -342,6 +343,13 @@ class Worker(Counted):
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def tip(self) -> str:
+        """Where its branch stands, by what has passed; "" without a branch. The order of the plan does not tell:
+        a chunk that has failed or was skipped may pass later, in another worker, than those that come after it.
+        """
+        return self.head_commit or self.base_commit
 
     @property
     def state(self) -> str:
