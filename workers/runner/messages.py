@@ -230,6 +230,20 @@ class Restore(Work):
     commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
 
 
+class Collect(Work):
+    """Copy the files in `cwd` that match one of the patterns to the directory `target`, which is made anew.
+
+    At most so many of them (`most`), each of so many bytes, and all together.
+    """
+
+    op: Literal["collect"]
+    patterns: list[Text] = Field(min_length=1)
+    target: Path
+    most: int = Field(default=200, ge=1)
+    each: int = Field(default=100 * 10**6, ge=1)
+    total: int = Field(default=500 * 10**6, ge=1)
+
+
 def secrets_of(message: Work) -> list[str]:
     """The values of all secrets that a request carries."""
     agents = [getattr(message, "profile", None), getattr(getattr(message, "agent", None), "profile", None)]
@@ -238,7 +252,7 @@ def secrets_of(message: Work) -> list[str]:
 
 
 Control = Pause | Resume | Interrupt | Answer | Tell | Quit
-Message = Attach | Control | Prepare | Execute | Review | Checkpoint | Restore
+Message = Attach | Control | Prepare | Execute | Review | Checkpoint | Restore | Collect
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
 
 

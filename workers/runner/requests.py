@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workers.runner import preparing, worktree
+from workers.runner import artifacts, preparing, worktree
 from workers.runner.desk import RequestDesk
 from workers.runner.executors import registry, reviewer, validate
 from workers.runner.executors.base import Context, Executor, Outcome, Reason, Result
 from workers.runner.executors.command import shell
 from workers.runner.git import Git
 from workers.runner.limits import WallTime
-from workers.runner.messages import Answer, Checkpoint, Execute, Prepare, Restore, Review, Work, secrets_of
+from workers.runner.messages import Answer, Checkpoint, Collect, Execute, Prepare, Restore, Review, Work, secrets_of
 from workers.runner.starting import Starting
 from workers.runner.surroundings import Surroundings
 from workers.runner.telling import Telling
@@ -175,6 +175,8 @@ class Request:
                 return await self._review(message)
             case Checkpoint() | Restore():
                 return await preparing.keep_or_put_back(message, self._tools)
+            case Collect():
+                return await artifacts.collect(message, self._around.mask, self._around.may_run, self._tools.note)
         assert isinstance(message, Execute)
         return await self._execute(message)
 

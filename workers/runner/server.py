@@ -17,6 +17,7 @@ from workers.runner.messages import (
     Attach,
     BadMessage,
     Checkpoint,
+    Collect,
     Execute,
     Interrupt,
     Message,
@@ -205,7 +206,7 @@ class Runner:
                 self._hear(message)
             case Quit():
                 self.quit()
-            case Prepare() | Execute() | Review() | Checkpoint() | Restore():
+            case Prepare() | Execute() | Review() | Checkpoint() | Restore() | Collect():
                 self._accept(client, message)
 
     # Requests
