@@ -86,5 +86,5 @@ class FailuresAdmin(LookingAdmin):
 class KeptAnswerAdmin(LookingAdmin):
     """What was answered may be anything that its account could see: only that, not what."""
 
-    list_display = ["key", "user", "begun_at", "status"]
-    fields = ["key", "user", "begun_at", "status"]
+    list_display = ["key", "user", "begun_at", "code"]
+    fields = ["key", "user", "begun_at", "code"]

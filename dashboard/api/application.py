@@ -32,7 +32,7 @@ from dashboard.api import (
 )
 from dashboard.api.authentication import LOOKING
 from dashboard.api.bodies import StrictParser
-from dashboard.api.document import completed
+from dashboard.api.document import complete
 from dashboard.api.throttling import PerCaller
 
 VERSION = "1"
@@ -51,7 +51,9 @@ class Api(NinjaAPI):
 
     def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
         """The document, with what ninja does not know of the operations."""
-        return completed(super().get_openapi_schema(**given))
+        schema = super().get_openapi_schema(**given)
+        complete(schema)
+        return schema
 
     def create_response(self, request: HttpRequest, data: Any, **given: Any) -> HttpResponse:
         """The answer, with the ETag of a single object."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dashboard import audit_log
 from dashboard.api.authentication import ADMINISTERING
-from dashboard.api.paging import Page, Paging, Words, page
+from dashboard.api.paging import Moment, Page, Paging, Words, page
 from dashboard.audit_log import Filter
 
 router = Router(tags=["audit"])
@@ -36,11 +36,11 @@ class AuditQuery(Schema):
     """Which entries."""
 
     actor: Words = Field("", description="The name of an account.")
-    source: SourceName | None = None
-    action: Words = Field("", examples=["worker.pause"])
+    source: SourceName | None = Field(None, description="Where it came in.")
+    action: Words = Field("", description="A kind and a verb.", examples=["worker.pause"])
     target: Words = Field("", description="A kind, or a kind and a number.", examples=["worker:12"])
-    since: datetime | None = Field(None, description="Not before this moment.")
-    until: datetime | None = Field(None, description="Before this moment.")
+    since: Moment | None = Field(None, description="Not before this moment.")
+    until: Moment | None = Field(None, description="Before this moment.")
 
 
 @router.get("/audit", auth=ADMINISTERING, response=Page[AuditEntryOut], summary="Read the audit log")

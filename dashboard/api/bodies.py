@@ -23,9 +23,9 @@ UNSTORABLE = "holds a NUL character or half of a surrogate pair"
 class BodyRefused(Exception):
     """The body of a request is not what the API reads. `errors` names the fields, where some are to blame."""
 
-    def __init__(self, status: HTTPStatus, detail: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, code: HTTPStatus, detail: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors = status, detail, errors
+        self.code, self.detail, self.errors = code, detail, errors
 
 
 class StrictParser(Parser):

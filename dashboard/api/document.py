@@ -56,8 +56,8 @@ KEY = {
 }
 
 
-def completed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The document with every refusal, header and key, and nothing in a query that could be null."""
+def complete(schema: dict[str, Any]) -> None:
+    """Add every refusal, header and key to the document, and leave nothing in a query that could be null."""
     for operations in schema["paths"].values():
         for method, operation in operations.items():
             for parameter in operation["parameters"]:
@@ -73,7 +73,6 @@ def completed(schema: dict[str, Any]) -> dict[str, Any]:
         model.pop("$defs", None)
     schema["components"].setdefault("schemas", {}).update(models)
     schema["components"]["responses"] = {_name(status): _response(status) for status in REFUSALS}
-    return schema
 
 
 def refusal(status: HTTPStatus) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def beginning(view: View) -> View:
         if key is None:
             return view(request, *args, **kwargs)
         answer = _take(request, _checked(key))
-        if answer.status is not None:
+        if answer.code is not None:
             return _again(answer)
         request.kept_answer = answer  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)
@@ -81,14 +81,14 @@ def _take(request: HttpRequest, key: str) -> KeptAnswer:
     _forget(now - KEPT)
     with transaction.atomic():
         answer, is_new = KeptAnswer.objects.get_or_create(
-            user_id=request.user.pk, key=key, defaults={"request": asked, "begun_at": now}
+            user_id=int(request.user.pk or 0), key=key, defaults={"request": asked, "begun_at": now}
         )
     if is_new:
         return answer
     if answer.request != asked:
         why = f"{HEADER}: was used for another request, which differs from this one."
         raise BadValue(why)
-    if answer.status is None and not _take_over(answer, now):
+    if answer.code is None and not _take_over(answer, now):
         raise HttpError(HTTPStatus.CONFLICT, "The first request with this key is still under way.")
     return answer
 
@@ -97,7 +97,7 @@ def _take_over(answer: KeptAnswer, now: datetime) -> bool:
     """Take up a key whose first request has died. False while it may be at work, or when somebody else was faster."""
     if answer.begun_at > now - UNDER_WAY:
         return False
-    dead = KeptAnswer.objects.filter(pk=answer.pk, begun_at=answer.begun_at, status=None)
+    dead = KeptAnswer.objects.filter(pk=answer.pk, begun_at=answer.begun_at, code=None)
     return bool(dead.update(begun_at=now))
 
 
@@ -108,17 +108,17 @@ def _forget(before: datetime) -> None:
 
 
 def _keep(answer: KeptAnswer, response: HttpResponse | None) -> None:
-    row = KeptAnswer.objects.filter(pk=answer.pk, status=None)
+    row = KeptAnswer.objects.filter(pk=answer.pk, code=None)
     if response is None or not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
         row.delete()
         return
     is_secret = "no-store" in response.get("Cache-Control", "")
     headers = {name: response[name] for name in HEADERS if name in response}
-    row.update(status=response.status_code, headers=headers, body=None if is_secret else response.content)
+    row.update(code=response.status_code, headers=headers, body=None if is_secret else response.content)
 
 
 def _again(answer: KeptAnswer) -> HttpResponse:
     if answer.body is None:
         raise HttpError(HTTPStatus.CONFLICT, "This was done already. Its answer held a secret and was not kept.")
     headers = {**answer.headers, REPLAYED: "true"}
-    return HttpResponse(bytes(answer.body), status=answer.status, headers=headers)
+    return HttpResponse(bytes(answer.body), status=answer.code, headers=headers)

@@ -132,7 +132,7 @@ def _unavailable(detail: str, kind: str) -> HttpResponse:
 def _of_body(request: HttpRequest, error: BodyRefused) -> HttpResponse:
     if error.errors:
         return _invalid(error.errors)
-    return problem(error.status, error.detail)
+    return problem(error.code, error.detail)
 
 
 def _of_http(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -23,7 +23,10 @@ from specs.profiles_editing import remove_profile as remove
 from specs.profiles_editing import update_profile as update
 
 router = Router(tags=["profiles"])
-PermissionName = Literal[tuple(Permission.values)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    PermissionName = str
+else:
+    PermissionName = Literal[tuple(Permission.values)]
 Wait = Annotated[int, Field(ge=limits.SECONDS_SHORTEST, le=limits.TIMEOUT_LONGEST)]
 Items = Annotated[list[str], Field(max_length=limits.ITEMS)]
 

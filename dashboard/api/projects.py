@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.db import transaction
 from django.db.models import Count
@@ -20,7 +20,10 @@ from specs import editing, limits
 from specs.models import Isolation, Project
 
 router = Router(tags=["projects"])
-IsolationName = Literal[tuple(Isolation.values)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    IsolationName = str
+else:
+    IsolationName = Literal[tuple(Isolation.values)]
 
 
 class ProjectFilter(Schema):

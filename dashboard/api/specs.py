@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from dashboard import access
 from dashboard.api import conditions
@@ -23,7 +24,7 @@ from specs.models import Project, Spec
 
 router = Router(tags=["specs"])
 WORDS_LOOKED_FOR = 8
-EXAMPLE = {
+EXAMPLE: JsonDict = {
     "project": 1,
     "key": "release-notes",
     "title": "Write the release notes",

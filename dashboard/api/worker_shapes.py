@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.utils import timezone
 from ninja import Schema
@@ -12,8 +12,12 @@ from specs.models import Project
 from workers.models import Attempt, Worker, WorkerChunk
 from workers.states import AttemptStatus, ChunkOutcome, Reason, Step, Wish, WorkerStatus
 
-Status = Literal[tuple(WorkerStatus.values)]  # type: ignore[valid-type]
-Outcome = Literal[tuple(ChunkOutcome.values)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    Status = str
+    Outcome = str
+else:
+    Status = Literal[tuple(WorkerStatus.values)]
+    Outcome = Literal[tuple(ChunkOutcome.values)]
 
 
 class ProjectName(Schema):

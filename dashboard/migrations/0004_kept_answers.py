@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('request', models.CharField(max_length=64)),
                 ('begun_at', models.DateTimeField(db_index=True)),
-                ('status', models.PositiveSmallIntegerField(null=True)),
+                ('code', models.PositiveSmallIntegerField(null=True)),
                 ('headers', models.JSONField(default=dict)),
                 ('body', models.BinaryField(null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),

@@ -6,13 +6,13 @@ from django.db.models import Q
 
 
 class KeptAnswer(models.Model):
-    """One key of one account: under way until it has a status, then what is answered to every repetition."""
+    """One key of one account: under way until it has a code, then what is answered to every repetition."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     request = models.CharField(max_length=64)  # a digest of what was asked
     begun_at = models.DateTimeField(db_index=True)
-    status = models.PositiveSmallIntegerField(null=True)
+    code = models.PositiveSmallIntegerField(null=True)  # the status of HTTP
     headers = models.JSONField(default=dict)
     body = models.BinaryField(null=True)  # None also where the answer held a secret
 

@@ -71,7 +71,7 @@ def test_one_that_does_not_say_how_large_it_is_is_refused_too(rf: RequestFactory
     request._body = b" " * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b"{}"  # as one that came in chunks
     with pytest.raises(BodyRefused) as refused:
         StrictParser().parse_body(request)
-    assert refused.value.status == 413
+    assert refused.value.code == 413
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])

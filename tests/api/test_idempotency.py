@@ -64,7 +64,7 @@ def test_what_was_refused_may_be_tried_again(call: Call) -> None:
 
 def test_a_request_that_is_under_way_is_not_begun_again(call: Call) -> None:
     post(call, "k1")
-    KeptAnswer.objects.update(status=None)
+    KeptAnswer.objects.update(code=None)
     reply = post(call, "k1")
     assert (reply.status_code, reply["Content-Type"]) == (409, "application/problem+json")
     later(idempotency.UNDER_WAY)  # it has died

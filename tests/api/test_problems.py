@@ -65,8 +65,7 @@ def test_a_database_that_does_not_answer_is_said_with_a_time(call: Call, monkeyp
     def gone(*_: object) -> None:
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(changes, "spans_of", gone)
-    monkeypatch.setattr(changes, "_with_branch", lambda *_: None)
+    monkeypatch.setattr(changes, "_span", gone)
     reply = call("get", "/workers/1/changes")
     assert is_problem(reply, 503)
     assert reply["Retry-After"] == "1"

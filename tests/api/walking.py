@@ -1,12 +1,21 @@
 """The operations of the API, from its own document."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from dashboard.api.application import api
 
-ADMINISTRATORS_ONLY = {"drain_node", "resume_node", "list_audit_entries"}
+ADMINISTRATORS_ONLY = {
+    "drain_node",
+    "resume_node",
+    "list_audit_entries",
+    "set_profile_secret",
+    "delete_profile_secret",
+    "set_project_secret",
+    "delete_project_secret",
+}
 OWN_AFFAIRS = {"create_token", "revoke_token"}  # which everybody may do for themselves
 CHANGING = {"post", "put", "patch", "delete"}
 
@@ -34,7 +43,7 @@ class Operation:
 
     def at(self, number: int = 4711) -> str:
         """Its address for one object, below /api."""
-        return self.path.removeprefix("/api").replace("{id}", str(number))
+        return re.sub(r"\{\w+\}", str(number), self.path.removeprefix("/api"))
 
     def __str__(self) -> str:
         return f"{self.method.upper()} {self.path}"
