@@ -280,6 +280,7 @@ def test_who_continues_a_worker_goes_on_in_its_session(team: Team, background: B
     with pytest.raises(CalledProcessError):
         file_on_branch(second, "half.txt")
     assert file_on_branch(second, "two.txt") == "two"
+    assert (first.cost, second.cost) == (Decimal("1.0"), Decimal("0.5"))  # it tells what the session has cost
 
 
 def test_who_continues_a_worker_whose_session_is_gone_is_told_everything(team: Team, background: Background) -> None:

@@ -11,6 +11,7 @@ from acp import schema
 from acp.exceptions import RequestError
 
 from workers.runner.agents.calls import described, text_of, title_of
+from workers.runner.agents.costs import Costs
 from workers.runner.agents.permission import Policy, choose, command_of, outcome
 from workers.runner.agents.standstill import Standstill
 from workers.runner.agents.transcript import LOG_CHARS, Transcript, changed_lines, cut
@@ -64,16 +65,21 @@ class Usage:
 class Session:
     """One conversation. `heard` is called at every sign of life."""
 
-    def __init__(self, identity: str, transcript: Transcript, policy: Policy, people: People) -> None:
+    def __init__(
+        self, identity: str, transcript: Transcript, policy: Policy, people: People, costs: Costs | None = None
+    ) -> None:
+        """`costs`: where it is kept what the session costs, if it may be taken up again."""
         self.id = identity
         self.turns = 0
         self.options: list[Any] = []  # what can be chosen for it, as the agent says
         self.modes: list[str] = []
         self.mode = ""
         self.model = ""
-        # What the whole session has used so far, where the agent tells it; None for a session that was taken up again
-        # as long as nobody has said it.
-        self._used: dict[str, float] | None = {}
+        self._used: dict[str, float] = {}  # what the whole session has used so far, where the agent tells it
+        self._is_taken_up = False
+        self._costs = costs
+        self._known_cost = costs.known(identity) if costs else None
+        self._cost_of_others = 0.0  # of processes before, where the agent's counts but its own
         self._calls: dict[str, dict[str, Any]] = {}
         self._plan: list[dict[str, str]] = []
         self._pieces = 0
@@ -87,7 +93,7 @@ class Session:
         self._people = people
         self.usage = Usage()
         self.updates = 0  # how often something has come
-        self._used_before = self._used
+        self._used_before = dict(self._used)
         self.is_replaying = False
         self.is_in_turn = False
         self.heard: Callable[[], None] = lambda: None
@@ -114,6 +120,8 @@ class Session:
         self.heard()
         self.updates += 1
         if self.is_replaying:
+            if isinstance(update, schema.UsageUpdate) and update.cost is not None:
+                self._used |= plausible({"cost": update.cost.amount})
             return
         match update:
             case schema.AgentMessageChunk():
@@ -129,7 +137,7 @@ class Session:
             case schema.UsageUpdate():
                 if update.cost is not None:
                     self.usage.currency = update.cost.currency
-                    self.count_all({**(self._used or {}), "cost": update.cost.amount})
+                    self.count_all({"cost": update.cost.amount})
 
     def _hear_text(self, kind: str, update: schema.AgentMessageChunk | schema.AgentThoughtChunk) -> None:
         text = text_of(update.content)
@@ -254,18 +262,34 @@ class Session:
 
     def begin_counting(self, used: dict[str, float] | None) -> None:
         """The session was taken up again: what it had used before, if that is known, is not used now."""
-        self._used = self._used_before = used
+        self._is_taken_up = True
+        self._used |= plausible(used or {})
+        self._used_before = dict(self._used)
 
     def count_all(self, used: dict[str, float] | None) -> None:
         """Take in what the whole session has used, where the agent tells that, instead of what its turns say."""
         if used is None:
             return
-        used = {name: total for name, total in used.items() if is_plausible(total)}
-        self._used = {**(self._used or {}), **used}
-        if self._used_before is None:
-            self._used_before = self._used
+        used = plausible(used)
         for name, total in used.items():
-            setattr(self.usage, name, max(0, total - self._used_before.get(name, 0)))
+            if name not in self._used_before:
+                self._used_before[name] = self._began_at(name, total)
+            setattr(self.usage, name, max(0, total - self._used_before[name]))
+        if self._costs and "cost" in used and used["cost"] != self._used.get("cost"):
+            self._costs.keep(self.id, self._cost_of_others + used["cost"])
+        self._used |= used
+
+    def _began_at(self, name: str, total: float) -> float:
+        """How much of a total that is told for the first time had been used before."""
+        if not self._is_taken_up:
+            return 0
+        if name != "cost" or self._known_cost is None:
+            return total  # nobody knows; what others have been charged for must not be charged again
+        if total >= self._known_cost:
+            return self._known_cost
+        # Of a session, Claude Code counted what the process has cost, before its version 2.1.277.
+        self._cost_of_others = self._known_cost
+        return 0
 
     def count(self, response: schema.PromptResponse) -> None:
         """Add what a turn says that it has used."""
@@ -277,6 +301,11 @@ class Session:
                 self.usage.tokens_out += went
                 self.usage.cached_read += read
                 self.usage.cached_written += written
+
+
+def plausible(used: dict[str, float]) -> dict[str, float]:
+    """Those amounts that can be true."""
+    return {name: amount for name, amount in used.items() if is_plausible(amount)}
 
 
 def is_plausible(amount: float) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from workers.runner.agents import prompts, verdict
 from workers.runner.agents.agent import Agent
 from workers.runner.agents.conversation import Conversation, Talk
+from workers.runner.agents.costs import Costs
 from workers.runner.agents.faults import Fault
 from workers.runner.agents.permission import Policy
 from workers.runner.agents.session import Session
@@ -125,8 +126,13 @@ class ChunkWork(AgentWork):
         self.task = task
         self.prompt = prompt
         self.base = request.base
+        self.costs = Costs(request.agent_data)
         if request.session:
             self.sessions.setdefault(self.profile.name, request.session)
+
+    def new_session(self, identity: str) -> Session:
+        """One that may be taken up again."""
+        return Session(identity, self.transcript, self.policy, self.desk, self.costs)
 
     async def carry_out(self) -> Result:
         before = await self.snapshots.take()
@@ -164,6 +170,8 @@ class ChunkWork(AgentWork):
             agent.work, is_new = session, not resumed
             self.sessions[self.profile.name] = session.id
             self.desk.journal("session", id=session.id, profile=self.profile.name, resumed=resumed)
+            if not resumed:
+                self.costs.keep(session.id, 0)
             if earlier:
                 how = "was taken up again" if resumed else "is not known to the agent any more; a new one was begun"
                 self.transcript.note(f"The session {how}.")
