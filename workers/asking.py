@@ -1,7 +1,8 @@
 """What an owner asks of its runner: each request with its name in the journal and all that the runner must know."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from specs import profiles, secrets
@@ -44,14 +45,28 @@ class Asking(RunnerLink):
 
         Where it is not here, or its runner is still to end, the agent does not know the session and begins another.
         """
-        worker = self.worker
-        before = worker.continues_id if worker.session_id else None
-        if before is None or agent_data(worker.pk).exists() or launch.is_alive(before):
+        own = self.worker.pk
+        if not self.worker.session_id or agent_data(own).exists():
             return
-        try:
-            workspace.inherit_agent_data(worker.pk, before)
-        except OSError as error:
-            logger.warning("Worker %s does not get the session of worker %s: %s", worker.pk, before, error)
+        for before in self.earlier_of_session():
+            if launch.is_alive(before):
+                return
+            if agent_data(before).is_dir():
+                try:
+                    workspace.inherit_agent_data(own, before)
+                except OSError as error:
+                    logger.warning("Worker %s does not get the session of worker %s: %s", own, before, error)
+                return
+
+    def earlier_of_session(self) -> Iterator[int]:
+        """The workers before this one that have its session, the last first: those that never began left it behind."""
+        number = self.worker.continues_id
+        while number is not None:
+            found = Worker.objects.filter(pk=number, session_id=self.worker.session_id)
+            links = retrying(partial(list, found.values_list("continues_id", flat=True)))
+            if links:
+                yield number
+            number = links[0] if links else None
 
     def ask_to_prepare(self) -> Entry:
         """Have the runner copy the project and run its setup command."""

@@ -283,6 +283,34 @@ def test_who_continues_a_worker_goes_on_in_its_session(team: Team, background: B
     assert (first.cost, second.cost) == (Decimal("1.0"), Decimal("0.5"))  # it tells what the session has cost
 
 
+def test_the_session_is_found_behind_workers_that_never_began(team: Team, background: Background) -> None:
+    agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="what was changed since is undone"))
+    never = first
+    for _ in range(2):
+        never = continued(never)
+        never.request_stop("mira")
+        assert now(driven(never)).status == WorkerStatus.STOPPED
+        assert not agent_data(never.pk).exists()
+    last = driven(continued(never))
+    assert (last.status, last.session_id) == (WorkerStatus.COMPLETED, first.session_id), last.error
+    assert [call["sessionId"] for call in agent.calls("session/load")] == [first.session_id]
+    assert len(agent.calls("session/new")) == 1
+    assert not agent_data(first.pk).exists()
+    assert agent_data(last.pk).is_dir()
+
+
+def test_an_older_session_is_not_taken_for_the_one_of_who_is_continued(team: Team, background: Background) -> None:
+    agent, first = gives_up(team, background, turn(edit("two.txt", "two\n")))
+    never = continued(first)
+    never.request_stop("mira")
+    driven(never)
+    Worker.objects.filter(pk=never.pk).update(session_id="another")
+    last = driven(continued(never))
+    assert last.status == WorkerStatus.COMPLETED, last.error
+    assert agent_data(first.pk).is_dir()
+    assert len(agent.calls("session/new")) == 2
+
+
 def test_who_continues_a_worker_whose_session_is_gone_is_told_everything(team: Team, background: Background) -> None:
     agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
     shutil.rmtree(agent_data(first.pk))
@@ -292,11 +320,19 @@ def test_who_continues_a_worker_whose_session_is_gone_is_told_everything(team: T
     assert "is undone" not in agent.prompts()[-1]
 
 
-def test_nobody_takes_the_session_of_a_worker_whose_runner_lives(team: Team, background: Background) -> None:
+@pytest.mark.parametrize("between", [0, 1])
+def test_nobody_takes_the_session_of_a_worker_whose_runner_lives(
+    team: Team, background: Background, between: int
+) -> None:
     agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
     run = launch.Run(first.pk, first.incarnation + 1)
     launch.start(run).close()
-    second = driven(continued(first))
+    last = first
+    for _ in range(between):
+        last = continued(last)
+        last.request_stop("mira")
+        driven(last)
+    second = driven(continued(last))
     launch.destroy(run, first.epoch)
     assert second.status == WorkerStatus.COMPLETED, second.error
     assert agent_data(first.pk).is_dir()
