@@ -138,6 +138,10 @@ class Plan(Entry):
         return PLAN_ICONS.get(status, "starting"), status.replace("_", " "), words_of(item.get("content"))[:1000]
 
     @property
+    def needed(self) -> list[int]:
+        return sorted({self.begins, self.lines[-1]})
+
+    @property
     def may_grow(self) -> bool:
         return not self.is_over and any(icon != "completed" for icon, _, _ in self.items)
 

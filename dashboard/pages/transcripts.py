@@ -19,8 +19,8 @@ from specs.text import clean_json
 
 WINDOW = 512 * 1024  # bytes that are looked at before the end, or before what is shown already
 BLOCK = 1024 * 1024  # bytes of news in one reply
-LOOKBACK = 2 * 1024 * 1024  # bytes before the news that are read again for entries that still grow
-MOST_FAR = 400  # lines of entries that still grow and began before that
+LOOKBACK = 512 * 1024  # bytes of words that are read again because more of them may come
+MOST_FAR = 400  # lines of other entries that still grow: these alone are read again
 LONGEST_LINE = 8 * 1024 * 1024  # bytes; what is longer is left out
 MOST_ENTRIES = 100  # in one reply
 TURNING = ("prompt", "message", "review", "plan", "answered")  # kinds of lines that may end something without its id
@@ -32,17 +32,17 @@ class Part:
 
     entries: list[Entry] = field(default_factory=list)
     offset: int = 0  # how far the transcript has been read
-    grows: int = 0  # where the first entry begins that may still change, of those within reach
-    far: list[int] = field(default_factory=list)  # where the lines stand that told of those out of reach
+    grows: int = 0  # where the words begin of which more may come, which nothing has followed; else as `offset`
+    far: list[int] = field(default_factory=list)  # where the lines stand that told of whatever else may still change
     earlier: int = 0  # entries that begin before this place have not been read; 0: there are none
     more: bool = False  # there is more to read at once
     stale: list[int] = field(default_factory=list)  # where entries seemed to begin that are whole in `entries` now
 
     def goes_on(self, growing: "list[Entry]") -> "Part":
         """The same, with what has to be known of entries that still grow when the transcript is read on."""
-        near = [entry.begins for entry in growing if entry.begins >= self.offset - LOOKBACK]
-        self.grows = min(near, default=self.offset)
-        self.far = lines_of([entry for entry in growing if entry.begins < self.offset - LOOKBACK])
+        near = [one for one in growing if isinstance(one, Speech) and one.begins >= self.offset - LOOKBACK]
+        self.grows = min((words.begins for words in near), default=self.offset)
+        self.far = lines_of([entry for entry in growing if entry not in near])
         return self
 
 

@@ -93,7 +93,7 @@ def test_an_ended_attempt_is_complete_and_nothing_of_it_runs(read, tell, attempt
     first = read()
     assert "running" in first["html"]
     end(attempt)
-    last = read(offset=first["offset"], grows=first["grows"])
+    last = read(offset=first["offset"], grows=first["grows"], far=",".join(map(str, first["far"])))
     assert last["complete"]
     assert "not finished" in last["html"]
     assert "running" not in last["html"]

@@ -1,8 +1,10 @@
 """Transcripts, folded into the entries of a conversation."""
 
+import contextlib
 import json
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -364,8 +366,8 @@ def test_of_many_short_entries_only_the_last_are_shown_at_first(path, monkeypatc
 def test_what_was_under_way_when_the_attempt_ended_is_told_once_more(path):
     write(path, line("tool", id="1", title="Build", status="in_progress"))
     part = transcripts.newest(path)
-    assert transcripts.onwards(path, part.offset, part.grows).entries == []
-    (call,) = transcripts.onwards(path, part.offset, part.grows, ended=True).entries
+    assert transcripts.onwards(path, part.offset, part.grows, part.far).entries == []
+    (call,) = transcripts.onwards(path, part.offset, part.grows, part.far, ended=True).entries
     assert call.title == "Build"
 
 
@@ -408,6 +410,42 @@ def test_a_call_that_began_megabytes_earlier_is_over_when_its_attempt_is(path):
             pass
     part = transcripts.onwards(path, page.offset, page.grows, page.far, ended=True)
     assert [entry.title for entry in part.entries] == ["Build"]
+
+
+class Watched:
+    """The path of a file that counts what is read of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.bytes = path, 0
+
+    @contextlib.contextmanager
+    def open(self, mode: str) -> Iterator["Watched"]:
+        with self.path.open(mode) as self.file:
+            yield self
+
+    def readline(self, size: int) -> bytes:
+        found: bytes = self.file.readline(size)
+        self.bytes += len(found)
+        return found
+
+    def seek(self, *place: int) -> int:
+        return self.file.seek(*place)
+
+
+PLANS = [plan("a"), *[line("plan", entries=[{"content": "x" * 1000, "status": "pending"}])] * 600]
+
+
+@pytest.mark.parametrize("under_way", [[BEGUN], PLANS, [line("asked", question="q", title="?")]], ids=len)
+def test_what_never_ends_does_not_have_everything_after_it_read_again(path, under_way):
+    page = Page()
+    write(path, *under_way, *megabytes(1))
+    while page.read(path):
+        pass
+    write(path, line("note", text="news"))
+    for read in (transcripts.onwards, transcripts.since):
+        watched = Watched(path)
+        read(watched, page.offset, page.grows, page.far)
+        assert 0 < watched.bytes < 5000
 
 
 def test_a_page_that_reads_back_to_a_call_knows_of_its_end_and_shows_no_half_of_it(path):
