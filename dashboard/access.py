@@ -25,7 +25,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.models import ApiToken, Scope
 from queue_app.models import WorkerQueue
 from specs.models import AgentProfile, Project, Spec
-from workers.models import Attempt, Node, Question, Worker
+from workers.models import Artifact, Attempt, Node, Question, Worker
 
 VIEWERS, OPERATORS, ADMINS = "viewer", "operator", "admin"
 ROLES = (VIEWERS, OPERATORS, ADMINS)  # the names of the groups, each may do what those before it may
@@ -153,6 +153,11 @@ def get_worker(user: User, pk: int) -> Worker:
 def get_attempt(user: User, pk: int) -> Attempt:
     """The attempt with its chunk, or Http404."""
     return _found(Attempt.objects.select_related("chunk"), pk=pk)
+
+
+def get_artifact(user: User, pk: int) -> Artifact:
+    """The artifact with its attempt, or Http404."""
+    return _found(Artifact.objects.select_related("attempt__chunk"), pk=pk)
 
 
 def get_question(user: User, pk: int) -> Question:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from specs import profiles, secrets
+from specs import limits, profiles, secrets
 from specs.errors import ProfileMissing, SecretUnreadable
 from specs.usual import setup_time_limit
 from workers import launch, workspace
@@ -16,6 +16,7 @@ from workers.states import AGENT, AttemptStatus, ChunkOutcome, Reason, StuckOpti
 from workers.workspace import agent_data
 
 logger = logging.getLogger(__name__)
+COLLECT_SECONDS = 300.0  # for copying the files that a chunk declares
 
 
 def name_of(attempt: Attempt, chunk: WorkerChunk) -> str:
@@ -142,6 +143,22 @@ class Asking(RunnerLink):
             base=self.worker.tip,
             **self.surroundings(attempt, chunk),
         )
+
+    def ask_to_collect(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
+        """Have the files kept that the chunk declares; gives what `Attempt.kept` takes, also where that failed."""
+        result = self.request(
+            "collect",
+            f"{name_of(attempt, chunk)}:collect",
+            patterns=chunk.artifacts,
+            target=str(attempt.artifacts_path),
+            most=limits.ARTIFACTS,
+            each=limits.ARTIFACT_SIZE,
+            total=limits.ARTIFACTS_SIZE,
+            **self.surroundings(attempt, chunk) | {"timeout": COLLECT_SECONDS},
+        )
+        if result["outcome"] == "passed":
+            return {name: result["facts"][name] for name in ("artifacts", "reports", "left_out", "more")}
+        return {"artifacts": [], "reports": [], "left_out": [{"path": "", "why": result["message"]}]}
 
     def ask_to_execute(self, attempt: Attempt, chunk: WorkerChunk) -> Entry:
         """Have the runner execute the chunk, with the findings of the last failed attempt."""
@@ -287,6 +304,6 @@ class Asking(RunnerLink):
     def reach_of_log(self, attempt: Attempt) -> dict[str, int]:
         """How far its log reaches, when the runner has told the end of it."""
         name = name_of(attempt, attempt.chunk)
-        ends = (self.results.get(f"{name}:{what}") for what in ("checkpoint", "review", "execute"))
+        ends = (self.results.get(f"{name}:{what}") for what in ("checkpoint", "collect", "review", "execute"))
         told = next(filter(None, ends), None)
         return {"log_bytes": told["bytes"], "log_lines": told["lines"]} if told else {}

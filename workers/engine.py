@@ -162,6 +162,8 @@ class Engine(Attending):
             if attempt.reviewed_at is None:
                 attempt.begin_review(self.worker)
             result = self.ask_to_review(attempt, chunk)
+        if chunk.artifacts:
+            attempt.kept(self.worker, **self.ask_to_collect(attempt, chunk))
         if result["outcome"] == "passed" and self.worker.branch:
             result = self.ask_for_checkpoint(attempt, chunk)
         self.settle(attempt, chunk, result)

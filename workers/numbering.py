@@ -13,7 +13,7 @@ from django.db import connection
 
 from workers.models import Worker, unit_of_work
 
-PLACES = ("runs", "logs", "workspaces", "agents")
+PLACES = ("runs", "logs", "artifacts", "workspaces", "agents")
 NUMBER = re.compile(r"\d{1,15}(?=-|\Z)")
 
 

@@ -55,6 +55,13 @@ class AttemptStatus(TextChoices):
     LOST = "lost", "Lost"  # its runner died; charged against MAX_RESCUES only
 
 
+class ArtifactKind(TextChoices):
+    """What a file is that an attempt has left."""
+
+    FILE = "file", "File"  # anything
+    JUNIT = "junit", "Test report"  # JUnit's XML, which could be read
+
+
 class NodeStatus(TextChoices):
     """Whether a machine takes work."""
 

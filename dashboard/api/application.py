@@ -11,6 +11,7 @@ from ninja.operation import Operation
 
 from dashboard import access
 from dashboard.api import (
+    artifacts,
     attempts,
     audit,
     changes,
@@ -91,6 +92,7 @@ for resource in (
     tokens,
     audit,
     secrets,
+    artifacts,
 ):
     api.add_router("", resource.router)
 

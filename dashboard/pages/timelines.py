@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from dashboard.artifacts import Left, left_by
 from dashboard.pages import words
 from workers.models import Attempt, Question, Worker, WorkerChunk
 from workers.states import AttemptStatus, ChunkOutcome
@@ -41,6 +42,7 @@ class AttemptRow:
     look: words.Look
     text: str
     bars: list[Bar]
+    left: Left | None = None  # artifacts and tests
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,10 @@ class Axis:
 
 
 def timeline_of(worker: Worker) -> dict[str, object]:
-    """What the timeline's template shows: three queries."""
+    """What the timeline's template shows: five queries."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
-    found = Attempt.objects.filter(chunk__worker=worker).defer("findings").order_by("chunk", "number")
+    found = list(Attempt.objects.filter(chunk__worker=worker).defer("findings").order_by("chunk", "number"))
+    left = left_by(found)
     for attempt in found:
         attempts[attempt.chunk_id].append(attempt)
     waits: Waits = defaultdict(list)
@@ -116,14 +119,16 @@ def timeline_of(worker: Worker) -> dict[str, object]:
         waits[pk].append((start, end))
     start = worker.started_at or worker.created_at
     axis = Axis(start, max(worker.completed_at or timezone.now(), start + timedelta(seconds=1)))
-    chunks = [_chunk_row(chunk, attempts[chunk.pk], waits, axis, worker) for chunk in worker.chunks.all()]
+    chunks = [_chunk_row(chunk, attempts[chunk.pk], waits, left, axis, worker) for chunk in worker.chunks.all()]
     if chunks and worker.started_at:
         chunks[0].bars.append(axis.bar("preparing", start, worker.prepared_at or axis.end))
     return {"worker": worker, "chunks": chunks, "ticks": axis.ticks, "waited": bool(waits)}
 
 
-def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], waits: Waits, axis: Axis, worker: Worker) -> ChunkRow:
-    rows = [_attempt_row(attempt, waits.get(attempt.pk, []), axis) for attempt in attempts]
+def _chunk_row(
+    chunk: WorkerChunk, attempts: list[Attempt], waits: Waits, left: dict[int, Left], axis: Axis, worker: Worker
+) -> ChunkRow:
+    rows = [_attempt_row(attempt, waits.get(attempt.pk, []), left.get(attempt.pk), axis) for attempt in attempts]
     look = OUTCOME_LOOKS[ChunkOutcome(chunk.outcome)]
     is_stuck = chunk.outcome == ChunkOutcome.PENDING and chunk.ordinal == worker.current and worker.attention
     if chunk.outcome == ChunkOutcome.RUNNING or is_stuck:  # as its worker does: paused, waiting, or ended with it
@@ -131,7 +136,7 @@ def _chunk_row(chunk: WorkerChunk, attempts: list[Attempt], waits: Waits, axis: 
     return ChunkRow(chunk, look, rows, chunk.finished_at or worker.completed_at)
 
 
-def _attempt_row(attempt: Attempt, waits: list[Wait], axis: Axis) -> AttemptRow:
+def _attempt_row(attempt: Attempt, waits: list[Wait], left: Left | None, axis: Axis) -> AttemptRow:
     end = attempt.finished_at or axis.end
     bars = [axis.bar("executing", attempt.started_at, attempt.reviewed_at or end)]
     if attempt.reviewed_at:
@@ -142,7 +147,7 @@ def _attempt_row(attempt: Attempt, waits: list[Wait], axis: Axis) -> AttemptRow:
     look = words.ATTEMPT_LOOKS[AttemptStatus(attempt.status)]
     if attempt.status == AttemptStatus.RUNNING and any(until is None for _, until in waits):
         look = words.ATTENTION
-    return AttemptRow(attempt, look, _outcome(attempt, look), bars)
+    return AttemptRow(attempt, look, _outcome(attempt, look), bars, left)
 
 
 def _outcome(attempt: Attempt, look: words.Look) -> str:

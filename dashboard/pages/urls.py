@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from dashboard.pages import (
     accounts,
+    artifacts,
     attempts,
     attention,
     audit,
@@ -49,6 +50,8 @@ urlpatterns: list[URLPattern] = [
     path("attempts/<int:pk>/log/raw", attempts.download, name="attempt-download"),
     path("attempts/<int:pk>/conversation", conversation.entries, name="attempt-conversation"),
     path("attempts/<int:pk>/transcript", conversation.download, name="attempt-transcript"),
+    path("attempts/<int:pk>/artifacts", artifacts.index, name="attempt-artifacts"),
+    path("artifacts/<int:pk>", artifacts.download, name="artifact"),
     path("queue", queue.index, name="queue"),
     path("queue/pause", queue.pause, name="queue-pause"),
     path("queue/resume", queue.resume, name="queue-resume"),

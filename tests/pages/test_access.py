@@ -10,11 +10,24 @@ from dashboard.pages.urls import urlpatterns
 
 LISTS = ("workers", "queue", "specs", "projects", "profiles", "history")
 BRANCHED = ("worker-changes", "worker-changes-count", "worker-changes-files", "worker-patch")
+ARTIFACTS = ("attempt-artifacts", "artifact")
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
 OWN = ("account-tokens", "account-password")  # of every account
 ADMINISTERING = ("accounts", "account", "audit")
 SECRETS = ("project-secrets", "profile-secrets")
-LOOKING = (*OWN, *SECRETS, "home", *LISTS, *BRANCHED, *TALKING, "worker", "attempt-log", "attempt-download", "spec")
+LOOKING = (
+    *OWN,
+    *SECRETS,
+    *ARTIFACTS,
+    "home",
+    *LISTS,
+    *BRANCHED,
+    *TALKING,
+    "worker",
+    "attempt-log",
+    "attempt-download",
+    "spec",
+)
 EDITORS = ("worker-discard", "spec-new", "spec-edit", "project-new", "project", "profile-new", "profile")
 PAGES_TO_ACT = (*EDITORS, *ADMINISTERING)
 ONLY_SECRETS = ("project-secret", "profile-secret")

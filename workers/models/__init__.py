@@ -1,5 +1,6 @@
 """The truth about workers."""
 
+from workers.models.artifact import Artifact, TestReport
 from workers.models.attempt import Attempt, log_path
 from workers.models.event import (
     Event,
@@ -20,6 +21,7 @@ from workers.models.totals import Totals
 from workers.models.worker import Worker
 
 __all__ = [
+    "Artifact",
     "Attempt",
     "Event",
     "EventCounter",
@@ -27,6 +29,7 @@ __all__ = [
     "Message",
     "Node",
     "Question",
+    "TestReport",
     "Totals",
     "Worker",
     "WorkerChunk",

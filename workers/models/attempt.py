@@ -1,5 +1,6 @@
 """One try at a chunk."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from specs.fields import CleanTextField
+from specs.fields import CleanJSONField, CleanTextField
 from workers.errors import StaleTransition
 from workers.models.counted import COUNTED, Counted
 from workers.models.event import assign, emit, unit_of_work
@@ -35,6 +36,7 @@ class Attempt(Counted):
     log_lines = models.BigIntegerField(default=0)
     transcript_bytes = models.BigIntegerField(default=0)
     profile = models.CharField(max_length=100, blank=True)  # the agent's; "" without an agent
+    left_out = CleanJSONField(default=list, blank=True)  # artifacts that are not kept: path and why
     started_at = models.DateTimeField()
     reviewed_at = models.DateTimeField(null=True)  # when the review began
     finished_at = models.DateTimeField(null=True)
@@ -178,6 +180,34 @@ class Attempt(Counted):
         )
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, tokens_in=tokens_in, tokens_out=tokens_out)
 
+    @unit_of_work
+    def kept(
+        self,
+        worker: Worker,
+        artifacts: Sequence[dict[str, Any]],
+        reports: Sequence[dict[str, Any]],
+        left_out: Sequence[dict[str, str]],
+        more: int = 0,
+    ) -> None:
+        """Record the artifacts that were copied, instead of what was recorded before, and those that were not.
+
+        `more`: how many beyond `left_out`.
+        """
+        from workers.models.artifact import Artifact, TestReport
+
+        worker.prove()
+        rest = [{"path": "", "why": f"{more} more are left out"}] if more else []
+        self._change(left_out=[*left_out, *rest])
+        Artifact.objects.filter(attempt=self).delete()
+        rows = Artifact.objects.bulk_create(Artifact(attempt=self, **facts) for facts in artifacts)
+        by_path = {row.path: row for row in rows}
+        TestReport.objects.bulk_create(
+            TestReport(artifact=by_path[path], **{name: value for name, value in report.items() if name != "path"})
+            for report in reports
+            if (path := report["path"]) in by_path
+        )
+        emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk)
+
     def _change(self, from_status: tuple[str, ...] = (AttemptStatus.RUNNING,), **changes: Any) -> None:
         if not Attempt.objects.filter(pk=self.pk, status__in=from_status).update(**changes):
             raise StaleTransition(f"{self} has already ended.")
@@ -189,9 +219,20 @@ class Attempt(Counted):
         return log_path(self.chunk.worker_id, self.pk)
 
     @property
+    def artifacts_path(self) -> Path:
+        """Where the runner copies the files that the attempt's chunk declares."""
+        return artifacts_path(self.chunk.worker_id, self.pk)
+
+    @property
     def transcript_path(self) -> Path:
         """Where the runner writes what this attempt's agent says and does."""
         return self.log_path.with_suffix(".ndjson")
+
+
+def artifacts_path(worker_id: int, attempt_id: int) -> Path:
+    """The directory of the files that an attempt has left, below the data directory."""
+    data: Path = settings.SPECYARD.data
+    return data / "artifacts" / str(worker_id) / str(attempt_id)
 
 
 def log_path(worker_id: int, attempt_id: int) -> Path:

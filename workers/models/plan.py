@@ -37,6 +37,7 @@ class WorkerChunk(models.Model):
     timeout = models.PositiveIntegerField()  # seconds of wall time, pauses excluded
     depends_on = CleanJSONField(default=list, blank=True)
     files = CleanJSONField(default=list, blank=True)
+    artifacts = CleanJSONField(default=list, blank=True)  # patterns of the files that are kept of each attempt
     outcome = models.CharField(max_length=10, choices=ChunkOutcome.choices, default=ChunkOutcome.PENDING)
     commit = models.CharField(max_length=64, blank=True)  # where the branch stood after it had passed
     attempts: "RelatedManager[Attempt]"
@@ -146,6 +147,7 @@ def frozen_plan(spec: Spec, continues: Worker | None) -> list[WorkerChunk]:
             timeout=chunk.timeout,
             depends_on=chunk.depends_on,
             files=chunk.files,
+            artifacts=chunk.artifacts,
             **_kept(done.get(chunk.key)),
         )
         for ordinal, chunk in enumerate(spec.chunks.all(), start=1)
