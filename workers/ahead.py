@@ -5,6 +5,7 @@ What there is stands in the records that the runners keep (workers/runner/ahead.
 finds there what to go on from. Nothing here is needed for a start; a worker that finds nothing makes its own.
 """
 
+import glob
 import itertools
 import logging
 import os
@@ -34,6 +35,7 @@ from workers.workspace import Kind, records
 
 logger = logging.getLogger(__name__)
 
+LEFT = "left-"  # with what the names of records begin that were given back
 NOBODY = 0  # stands for the worker in the names of these runs
 EPOCH = 1  # a run of these has one owner: the process after it begins another
 RENEW_SECONDS = 45.0  # less than the runners' FRESH, so that a start finds an answer of the origin that counts
@@ -68,6 +70,28 @@ def places(state: str) -> list[Place]:
     directory = records()
     names = sorted(directory.glob(f"*{state}"), key=_age) if directory.is_dir() else []
     return [Place(path.with_suffix(""), found) for path in names if (found := read(path))]
+
+
+def unreadable() -> list[Place]:
+    """Those whose record cannot be read, as after a power cut. Its name still says for which worktree it stands."""
+    found = []
+    for path in records().glob("*"):
+        if path.suffix in (MAKING, READY) and not path.name.startswith(LEFT) and read(path) is None:
+            token = path.stem.rpartition("-")[2]
+            made = list((settings.SPECYARD.data / "workspaces").glob(f"for-*-{glob.escape(token)}"))
+            if not made:
+                path.unlink(missing_ok=True)
+            found += [Place(path.with_suffix(""), Record(str(one), _repository_of(one))) for one in made]
+    return found
+
+
+def _repository_of(worktree: Path) -> str:
+    """The directory of git that the worktree belongs to, itself when it does not say so (gitrepository-layout(5))."""
+    try:
+        told = Path((worktree / ".git").read_text().strip().removeprefix("gitdir: "))
+    except (OSError, ValueError):
+        return str(worktree)
+    return str(told.parents[1] if len(told.parents) > 1 else worktree)
 
 
 def _age(path: Path) -> float:
@@ -162,7 +186,7 @@ class Keeper:
         for path in (settings.SPECYARD.data / "runs").glob(f"{NOBODY}-*"):
             shutil.rmtree(path, ignore_errors=True)
         reclaim()
-        for place in places(MAKING):
+        for place in [*places(MAKING), *unreadable()]:
             self._remove(place)
 
     def _make(self, kind: Kind) -> None:
@@ -265,4 +289,4 @@ def reclaim() -> None:
     idle = Worker.objects.filter(IS_FINAL, pk__in=taken, prepared_at=None, workspace="")
     for pk in idle.values_list("pk", flat=True):
         records().mkdir(parents=True, exist_ok=True)
-        os.rename(taken[pk], records() / f"left-{pk}{MAKING}")
+        os.rename(taken[pk], records() / f"{LEFT}{pk}{MAKING}")

@@ -1,5 +1,6 @@
 """Worktrees made ahead: how they are made, kept up to date, removed, and taken over by whoever begins to work."""
 
+import json
 import os
 import signal
 import subprocess
@@ -251,6 +252,40 @@ def test_one_that_was_taken_is_never_touched_again(yard: Yard, task: str) -> Non
     assert (place / "b.txt").read_text() == "work\n"
     assert git(place, "branch", "--show-current") == "spec/job-1"
     assert yard.records == []
+
+
+def test_what_another_version_says_of_one_is_no_hindrance(yard: Yard) -> None:
+    yard.ahead()
+    record = yard.record("one", "ready")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "command": "make"}))
+    assert yard.worker()["directory"] == str(yard.place("one"))
+    assert yard.records == []
+
+
+UNREADABLE = ["", "null", "[]", "{}", '{"directory": 1, "repository": 2}', "\x00"]
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_one_whose_record_cannot_be_read_is_left_to_who_keeps_them(yard: Yard, content: str) -> None:
+    yard.ahead()
+    yard.record("one", "ready").write_text(content)
+    assert yard.worker()["directory"] == str(yard.place("1"))
+    assert yard.records == ["key-one.ready"]
+    passed(yard.ahead(task="remove"))
+    assert not yard.place("one").exists()
+    assert yard.records == []
+
+
+@pytest.mark.parametrize("how", ["branch", "commit"])
+def test_one_whose_record_cannot_be_read_and_that_somebody_changed_is_kept(yard: Yard, how: str) -> None:
+    yard.ahead()
+    yard.record("one", "ready").write_text("")
+    if how == "branch":
+        git(yard.place("one"), "checkout", "--quiet", "-b", "mine")
+    else:
+        commit(yard.place("one"), b="by hand\n")
+    assert "was changed by somebody" in passed(yard.ahead(task="remove"))["gone"]
+    assert yard.place("one").is_dir()
 
 
 def test_one_that_is_removed_leaves_nothing(yard: Yard) -> None:

@@ -290,6 +290,27 @@ def test_what_was_taken_for_a_worker_that_never_came_to_work_is_given_back(keepe
     assert len(git(source, "worktree", "list").splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("state", "link"), [(READY, None), (MAKING, None), (MAKING, ""), (MAKING, "gitdir: x"), (MAKING, "\xff")]
+)
+def test_one_whose_record_cannot_be_read_is_removed(keeper: Keeper, source: Path, state: str, link: str | None) -> None:
+    look(keeper, project(source), project(source))
+    (made, other) = ready()
+    record = places(READY)[0].record
+    record.with_suffix(READY).rename(record.with_suffix(state))
+    record.with_suffix(state).write_text("")
+    if link is not None:
+        (Path(made) / ".git").write_bytes(link.encode("latin-1"))
+    (records() / f"key-gone{MAKING}").touch()
+    (records() / "else.txt").touch()  # nothing of ours
+    look(Keeper(threading.Event()))
+    assert ready() == [other]
+    assert not Path(made).exists()
+    if link is None:
+        assert len(git(source, "worktree", "list").splitlines()) == 2
+    assert sorted(path.suffix for path in records().iterdir()) == [READY, ".txt"]
+
+
 def test_a_launcher_that_is_gone_is_nothing_but_a_warning(
     keeper: Keeper, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

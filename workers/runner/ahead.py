@@ -7,7 +7,7 @@ worker that takes. A worktree without a record is somebody's, and is never touch
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from workers.runner.freshness import ask_ahead
@@ -75,7 +75,7 @@ async def _claim(git: Git, wanted: Ahead) -> None:
     except FileNotFoundError:
         raise Gone(f"{wanted.target} was taken.") from None
     found = read(wanted.record + MAKING)
-    if found is None or not await _is_untouched(git.at(wanted.target), found.commit):
+    if not await _is_untouched(git.at(wanted.target), found.commit if found else ""):
         os.unlink(wanted.record + MAKING)
         raise Gone(f"{wanted.target} was changed by somebody. It is left as it is.")
 
@@ -109,6 +109,8 @@ async def take(git: Git, wanted: Worktree) -> Record | None:
         return None
     place = Path(wanted.ahead)
     for path in sorted(place.parent.glob(f"{place.name}*{READY}"), key=_age):
+        if read(path) is None:
+            continue  # who keeps them removes it, which takes the record
         if (found := _rename(path, Path(wanted.target + TAKEN))) and await _fits(git, found):
             return found
         forget_taken(wanted)
@@ -159,16 +161,20 @@ def forget_taken(wanted: Worktree) -> None:
 
 
 async def _is_untouched(git: Git, commit: str) -> bool:
-    """Whether it still stands at its commit, on no branch."""
+    """Whether it still stands at its commit, on no branch; "", not known: at one that some branch has too."""
+    if not commit and await git.ask("for-each-ref", "--count=1", "--contains", "HEAD"):
+        commit = await git.commit("HEAD")
     return await git.ask("rev-parse", "HEAD", "--abbrev-ref", "HEAD") == f"{commit}\nHEAD"
 
 
 def read(path: str | Path) -> Record | None:
-    """What a record says, None where there is none."""
+    """What a record says, of which another version may say more. None where there is none that can be read."""
     try:
-        return Record(**json.loads(Path(path).read_text(encoding="utf-8")))
+        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = Record(**{field.name: told[field.name] for field in fields(Record) if field.name in told})
     except (OSError, ValueError, TypeError):
         return None
+    return found if all(isinstance(value, str) for value in asdict(found).values()) else None
 
 
 def _write(path: str, record: Record, *, exclusive: bool = False) -> None:
