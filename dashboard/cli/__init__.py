@@ -1,19 +1,28 @@
 """The command line `specyard`. Each command is a module of its own, imported when it is called."""
 
 import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 COMMANDS = {
     "up": "dashboard.cli.up",
-    "node": "dashboard.cli.node",
-    "web": "dashboard.cli.web",
+    "workers": "dashboard.cli.workers",
+    "queue": "dashboard.cli.queue",
+    "nodes": "dashboard.cli.nodes",
     "import": "dashboard.cli.imports",
     "demo": "dashboard.cli.demo",
+    "node": "dashboard.cli.node",
+    "web": "dashboard.cli.web",
     "sign-in": "dashboard.cli.sign_in",
     "secrets": "dashboard.cli.secrets",
     "config": "dashboard.cli.configuration",
+    "completion": "dashboard.cli.completion",
 }
+INTERRUPTED = 130  # as exits.py, which is imported when something has to be said
 
 
 class LazyGroup(click.Group):
@@ -28,6 +37,31 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
 
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
+        """As click does it, but problems are JSON too for whoever asks for that, and interruptions have their code."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(words, standalone_mode=False, **more)
+        except click.ClickException as error:
+            if not standalone_mode:
+                raise
+            _tell(error, as_json="--json" in words)
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(INTERRUPTED)
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _tell(error: click.ClickException, *, as_json: bool) -> None:
+    if not as_json:
+        error.show()
+        return
+    usage = {"type": "urn:specyard:problem:usage", "title": "Wrong usage", "detail": error.format_message()}
+    click.echo(json.dumps(getattr(error, "problem", usage), indent=2), err=True)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="specyard", prog_name="specyard")
@@ -35,6 +69,7 @@ def main() -> None:
     """A control room for specs that run in parallel.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not possible
+    now, 5 not allowed, 6 server not reachable, 130 interrupted.
     Settings come from specyard.toml, variables and flags: see `specyard config show`.
     """
