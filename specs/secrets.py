@@ -117,15 +117,16 @@ def values_of(owner: "Owner") -> dict[str, str]:
     return {secret.name: _value(secret, owner) for secret in owner.secrets.all()}
 
 
-def readable_values(owner: "Owner") -> list[str]:
-    """Those values that can be decrypted, for whoever has to hide them."""
-    return list(_readable(owner))
+def values_to_hide(project: "Project") -> list[str]:
+    """What must not be seen of work for the project: its values and those of all profiles, where they can be read."""
+    return list(_readable(Secret.objects.filter(Q(project=project) | Q(profile__isnull=False))))
 
 
-def _readable(owner: "Owner") -> Iterator[str]:
-    for secret in owner.secrets.all():
+@sensitive_variables()
+def _readable(found: "models.QuerySet[Secret]") -> Iterator[str]:
+    for stored in found.values_list("value", flat=True):
         try:
-            yield encryption.decrypt(secret.value)
+            yield encryption.decrypt(stored)
         except SecretUnreadable:
             continue
 

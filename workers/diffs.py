@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from workers.git import GitFailed, beginning, readable, run, write
+from workers.runner.masking import Mask
 
 if TYPE_CHECKING:
     from unidiff.patch import Hunk
@@ -26,6 +27,7 @@ MOST_BYTES = 500_000  # of one file's changes that are shown
 MOST_LINES = 2000
 KEY_LENGTH = 16
 REMEMBERED = 10_000  # files of all differences together, about 7 MB
+NOTHING_HIDDEN = Mask()
 BLOCK = 1 << 16  # bytes of git's answer that are read at once
 # The plumbing command, which follows nobody's configuration; the options ward off what it follows nevertheless.
 PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short")
@@ -259,12 +261,12 @@ class Patch:
     shown: int | None = None
 
 
-def patch(directory: str | Path, old: str, new: str, change: Change) -> Patch:
+def patch(directory: str | Path, old: str, new: str, change: Change, mask: Mask = NOTHING_HIDDEN) -> Patch:
     """The lines of one file that differ, with some around them: MOST_LINES at most. Raises GitFailed."""
     if change.is_binary:
         return Patch([])
     said = beginning(directory, MOST_BYTES, *DIFF, "-p", old, new, "--", *_paths(change))
-    lines = said.decode(errors="replace").split("\n")
+    lines = mask.data(said).decode(errors="replace").split("\n")  # no value that is hidden has a line end
     is_whole = len(said) < MOST_BYTES and len(lines) <= MOST_LINES
     if not is_whole:
         lines = _cut(lines[:MOST_LINES])
@@ -299,9 +301,26 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:at], f"@@ -{head[1]},{old} +{head[2]},{new} @@{head[3]}", *body, ""] if body else [*lines[:at], ""]
 
 
-def write_patch(directory: str | Path, file: IO[bytes], old: str, new: str, change: Change | None = None) -> None:
+def write_patch(
+    directory: str | Path,
+    file: IO[bytes],
+    old: str,
+    new: str,
+    change: Change | None = None,
+    mask: Mask = NOTHING_HIDDEN,
+) -> None:
     """Write everything that differs, or all of one file, so that `git apply` understands it. Raises GitFailed."""
-    write(directory, file, *DIFF, "-p", "--binary", old, new, "--", *(_paths(change) if change else ()))
+    said = (*DIFF, "-p", "--binary", old, new, "--", *(_paths(change) if change else ()))
+    if not mask:
+        write(directory, file, *said)
+        return
+    with tempfile.TemporaryFile() as whole:
+        write(directory, whole, *said)
+        whole.seek(0)
+        stream = mask.stream()
+        while block := whole.read(BLOCK):
+            file.write(stream.feed(block))
+        file.write(stream.flush())
 
 
 def _paths(change: Change) -> list[str]:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from specs.secrets import values_to_hide
 from workers import diffs
 from workers.diffs import Change, Difference, Totals
 from workers.models import Worker, WorkerChunk
+from workers.runner.masking import Mask
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Span:
     def difference(self) -> Difference:
         """Raises GitFailed."""
         return diffs.changes(self.directory, self.old, self.new)
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Hides secrets, which somebody may have committed."""
+        return Mask(values_to_hide(self.worker.project))
 
     @property
     def files(self) -> list[Change]:

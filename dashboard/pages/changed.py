@@ -199,7 +199,7 @@ class Row:
     def opened(self) -> "Row":
         """The same with its lines."""
         try:
-            patch = diffs.patch(self.span.directory, self.span.old, self.span.new, self.change)
+            patch = diffs.patch(self.span.directory, self.span.old, self.span.new, self.change, self.span.mask)
             needs_size = patch.shown is not None or self.change.is_binary
             sizes = diffs.sizes(self.span.directory, [self.change]) if needs_size else self.sizes
         except GitFailed as error:

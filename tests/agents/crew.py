@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 
 from specs.agents import AgentProfile
+from specs.secrets import change_secrets
 from tests.support import make
 from tests.support.driving import now
 from tests.support.openai_server import Answer, Model, answer, call, say
@@ -32,12 +33,13 @@ class Crew:
             "command": self.opencode.binary,
             "arguments": ["acp"],
             "environment": variables,
-            "secrets": {},
             "model": "",
             "mode": "",
             "login_files": [],
         }
+        secrets = fields.pop("secrets", {})
         profile, _ = AgentProfile.objects.update_or_create(name="opencode", defaults={**values, **fields})
+        change_secrets(profile, secrets)
         return profile
 
     def worker(self, *chunks: dict[str, Any], title: str = "Fruit", **fields: Any) -> Worker:

@@ -8,8 +8,11 @@ from django.conf import settings
 from django.test import Client
 
 from specs.models import AgentProfile, Project, Secret
-from specs.secrets import values_of
+from specs.secrets import set_secret, values_of
 from tests.support import make
+from tests.support.repository import commit, git, repository
+from workers.models import Worker
+from workers.runner.masking import MASK
 
 pytestmark = pytest.mark.django_db
 VALUE = "s3cret-<b>that</b>-nobody-sees"
@@ -57,8 +60,6 @@ def test_what_was_refused_is_not_sent_back(admin: Client, owner: Owner, path: st
 
 
 def test_others_see_names_and_change_nothing(operator: Client, viewer: Client, owner: Owner, path: str) -> None:
-    from specs.secrets import set_secret
-
     set_secret(owner, "TOKEN", VALUE, by="mira")
     for client in (operator, viewer):
         page = client.get(path)
@@ -73,8 +74,6 @@ def test_others_see_names_and_change_nothing(operator: Client, viewer: Client, o
 
 
 def test_the_pages_of_their_owners_name_them(operator: Client, owner: Owner, path: str) -> None:
-    from specs.secrets import set_secret
-
     set_secret(owner, "TOKEN", VALUE)
     page = operator.get(path.removesuffix("/secrets")).content.decode()
     assert "<code>TOKEN</code>" in page
@@ -111,3 +110,22 @@ def test_an_error_page_for_developers_hides_what_was_typed(
     assert reply.status_code == 500
     assert "RuntimeError" in reply.content.decode()
     assert "s3cret" not in reply.content.decode()
+
+
+def test_changes_that_were_committed_hide_values(viewer: Client, node: Any, tmp_path: Path) -> None:
+    source = repository(tmp_path / "project")
+    project = make.project(source, isolation="worktree", secrets={"TOKEN": "pr0ject-s3cret"})
+    make.profile(secrets={"KEY": "pr0file-s3cret"})
+    base = git(source, "rev-parse", "HEAD")
+    new = commit(source, a="one\nkey = pr0ject-s3cret\nand pr0file-s3cret.\n")
+    worker = make.worker("true", project=project)
+    facts = {"branch": "main", "base_commit": base, "head_commit": new, "workspace": str(source)}
+    Worker.objects.filter(pk=worker.pk).update(**facts)
+    worker.chunks.update(commit=new, outcome="passed")
+    page = viewer.get(f"/workers/{worker.pk}/changes").content.decode()
+    assert f"key = {MASK}" in page
+    whole = viewer.get(f"/workers/{worker.pk}/changes/patch?old={base}&new={new}&raw=1").getvalue().decode()
+    told = viewer.get(f"/api/workers/{worker.pk}/diff").getvalue().decode()
+    for text in (page, whole, told):
+        assert "s3cret" not in text
+        assert f"and {MASK}." in text

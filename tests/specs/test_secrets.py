@@ -133,7 +133,7 @@ def test_a_lost_key_is_not_made_again_by_looking_and_says_what_to_do(project: Pr
     with pytest.raises(KeyUnusable, match=rf"not there: {own_keys}.*the secret TOKEN of the project {project}"):
         secrets.values_of(project)
     assert not own_keys.exists()
-    assert secrets.readable_values(project) == []
+    assert secrets.values_to_hide(project) == []
 
 
 def test_a_wrong_key_says_which_secret_to_set_again(project: Project, own_keys: Path) -> None:
