@@ -23,7 +23,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     """The tab with the conversation of one attempt: the wanted one, else the newest."""
     worker = access.get_worker(request.user, pk)
     attempt = attempts.chosen(worker, request.GET.get("attempt", ""))
-    context = {"attempt": attempt, "words": fragments.worker_words(worker), "most": MOST_SHOWN}
+    context = {"attempt": attempt, "words": fragments.worker_words(worker)}
+    context |= {"most": MOST_SHOWN, "far": transcripts.MOST_FAR}
     return show_tab(request, worker, "conversation", "workers/conversation.html", context)
 
 

@@ -14,6 +14,11 @@
   const begins = (entry) => Number(entry.id.slice("entry-".length));
   const place = ({ offset, grows, far }) => ({ offset, grows, far });
 
+  function known(one, far) { // no more lines than the server takes: those that are nearest to where it reads on
+    const lines = new Set([...one.far, ...far].filter((line) => line < one.offset));
+    return [...lines].sort((a, b) => a - b).slice(-Number(list.dataset.far));
+  }
+
   function alone(act) { // one after the other: two replies at once would add the same entries, or leave some out
     const mine = turn;
     last = last.then(() => mine === turn && act()).catch((error) => { if (mine === turn) console.warn(error); });
@@ -99,7 +104,7 @@
     if (!reply) return;
     following.set(false);
     for (const one of [at, ...marks]) { // what is whole now may go on there
-      one.far = [...new Set([...one.far, ...reply.far])];
+      one.far = known(one, reply.far);
       if (reply.stale.includes(one.grows)) one.grows = reply.grows;
     }
     marks.unshift(place(reply));

@@ -3,6 +3,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -152,6 +153,26 @@ async def test_what_was_left_out_at_the_end_comes_back_and_calls_end_meanwhile(p
     found = await shown(page)
     assert found[-1] == f"word {4 * BATCH - 1}"
     assert await page.get_by_text("Tool call").count() == 0
+
+
+async def test_a_page_that_was_read_far_back_asks_for_no_more_lines_than_the_server_takes(page, attempt):
+    for n in range(4):
+        calls = [line("tool", id=f"{n}-{m}", title="Build", status="in_progress") for m in range(5)]
+        tell(attempt, *calls, *words(n * BATCH, (n + 1) * BATCH))
+    await page.reload()
+    await expect(entries(page)).to_have_count(BATCH)
+    await expect(page.locator("#conversation")).to_have_attribute("data-far", str(transcripts.MOST_FAR))
+    most, far = 8, list[list[int]]()
+    await page.evaluate("most => { document.getElementById('conversation').dataset.far = most; }", most)
+    for count in (2, 3, 4):
+        await page.get_by_role("button", name="Show earlier").evaluate("button => button.click()")
+        await expect(entries(page)).to_have_count(count * BATCH)
+        async with page.expect_request("**/conversation?offset=*") as request:
+            pass
+        query = parse_qs(urlsplit((await request.value).url).query)
+        far.append([int(place) for place in query["far"][0].split(",")])
+    assert [len(lines) for lines in far] == [most] * 3
+    assert far[0] == far[1] == far[2]  # those nearest to the end
 
 
 async def test_follow_leads_to_the_end_from_wherever_the_reader_is(page, attempt):
