@@ -22,7 +22,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from dashboard.models import ApiToken, Scope
+from dashboard.models import ApiToken, Scope, Webhook, WebhookDelivery
 from queue_app.models import WorkerQueue
 from specs.models import AgentProfile, Project, Spec
 from workers.models import Artifact, Attempt, Node, Question, Worker
@@ -199,3 +199,13 @@ def get_token(user: Any, pk: int) -> ApiToken:
     """A token of the user's own, or anybody's for administrators; else Http404."""
     tokens = ApiToken.objects.select_related("user")
     return _found(tokens if may_administer(user) else tokens.filter(user=user), pk=pk)
+
+
+def get_webhook(user: Any, pk: int) -> Webhook:
+    """The webhook, or Http404. Only for administrators."""
+    return _found(Webhook.objects.select_related("project"), pk=pk)
+
+
+def get_delivery(user: Any, pk: int) -> WebhookDelivery:
+    """What is, or was, sent to a webhook, or Http404. Only for administrators."""
+    return _found(WebhookDelivery.objects.select_related("webhook"), pk=pk)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.http import HttpRequest
 
-from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink
+from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink, Webhook, WebhookDelivery
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -88,3 +88,17 @@ class KeptAnswerAdmin(LookingAdmin):
 
     list_display = ["key", "user", "begun_at", "code"]
     fields = ["key", "user", "begun_at", "code"]
+
+
+@admin.register(Webhook)
+class WebhookAdmin(LookingAdmin):
+    """To look at; the page Webhooks changes them."""
+
+    list_display = ["url", "active", "failures", "cursor", "created_by"]
+    exclude = ["secret"]
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(LookingAdmin):
+    list_display = ["uid", "webhook", "kind", "seq", "result", "attempts", "last_at"]
+    list_select_related = ["webhook"]

@@ -62,10 +62,12 @@ app.autodiscover_tasks(["workers", "queue_app"])
 @worker_ready.connect
 def start_caretaker(**_: object) -> None:
     """The node's own threads start when its Celery can take messages."""
+    from dashboard.webhooks.sender import sender
     from workers import maintenance
 
     ending.start()
     maintenance.start(CONFIG.node_name, superseded=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    sender().start()
 
 
 @worker_shutting_down.connect
@@ -90,9 +92,11 @@ def let_go_and_end() -> None:
 
     A message that it has taken and not handed over is lost, which costs a moment. If draining fails, Celery ends.
     """
+    from dashboard.webhooks.sender import sender
     from workers import maintenance
 
     wanted_to_end.wait()
+    sender().stop()
     maintenance.drain()
     logging.shutdown()
     sys.stdout.flush()

@@ -28,6 +28,7 @@ from dashboard.api import (
     specs,
     statistics,
     tokens,
+    webhooks,
     workers,
     yard,
 )
@@ -90,6 +91,7 @@ for resource in (
     nodes,
     statistics,
     tokens,
+    webhooks,
     audit,
     secrets,
     artifacts,

@@ -27,6 +27,7 @@ from dashboard.config.types import (
     LogLevel,
     Names,
     RedisUrl,
+    WebhookTargets,
     Whole,
 )
 from specs import executors
@@ -116,6 +117,11 @@ class Config(BaseSettings):
         ge=0,
         le=1000,
         description="How many event streams of the API an account may have open at once, per web process.",
+    )
+    webhook_targets: Annotated[WebhookTargets, At("server.webhook_targets")] = Field(
+        default="private",
+        description='Where webhooks may be sent: "public" addresses only; "private": also this machine and private '
+        'networks; "any": also link-local addresses, where clouds keep the credentials of a machine.',
     )
     data_dir: Annotated[Directory, At("storage.data_dir", default="your user data directory")] = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("specyard")),

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from dashboard.live.outbox import reaches_to
 from specs.models import Spec
-from workers.models import Event, Worker
+from workers.models import Event, EventCounter, Worker
 
 AT_ONCE = 500  # events of one page
-newest = reaches_to
 RESET = "reset"  # the kind of what is told instead of events that are gone
 Row = tuple[int, str, int | None, dict[str, Any], datetime]
 
@@ -92,6 +91,14 @@ class Page:
     is_last: bool
 
 
+def newest() -> int:
+    """The same as `latest_seq`, at a twentieth of its cost: it is asked every second while somebody listens."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT seq FROM {EventCounter._meta.db_table} WHERE id = 1")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 def oldest() -> int:
     """The number of the oldest event that is still there; the next one's when none is."""
     return Event.objects.order_by("seq").values_list("seq", flat=True).first() or newest() + 1
@@ -102,8 +109,8 @@ def told_after(seq: int, *, with_projects: bool) -> list[Told]:
     return _told(Event.objects.filter(seq__gt=seq), with_projects)
 
 
-def page_after(seq: int, wanted: Wanted) -> Page:
-    """What is wanted of the events after number `seq`, AT_ONCE at most.
+def page_after(seq: int, wanted: Wanted, size: int = AT_ONCE) -> Page:
+    """What is wanted of the events after number `seq`, of `size` at most.
 
     A reset instead, which leads to the newest, when some of them are gone (the oldest are removed after a week), or
     when there has never been such a number: it is another database's.
@@ -111,17 +118,17 @@ def page_after(seq: int, wanted: Wanted) -> Page:
     latest = newest()
     if seq > latest:
         return Page([Told.reset(latest, seq, oldest())], latest, is_last=True)
-    found = _told(wanted.among(Event.objects.filter(seq__gt=seq, seq__lte=latest)), bool(wanted.projects))
+    found = _told(wanted.among(Event.objects.filter(seq__gt=seq, seq__lte=latest)), bool(wanted.projects), size)
     first = oldest()  # asked last: what was read was there
     if first > seq + 1 and latest > seq:
         return Page([Told.reset(latest, seq, first)], latest, is_last=True)
-    is_last = len(found) < AT_ONCE
+    is_last = len(found) < size
     upto = latest if is_last else found[-1].seq
     return Page([told for told in found if wanted.includes(told)], upto, is_last)
 
 
-def _told(events: QuerySet[Event], with_projects: bool) -> list[Told]:
-    rows = events.order_by("seq").values_list("seq", "kind", "worker_id", "data", "at")[:AT_ONCE]
+def _told(events: QuerySet[Event], with_projects: bool, size: int = AT_ONCE) -> list[Told]:
+    rows = events.order_by("seq").values_list("seq", "kind", "worker_id", "data", "at")[:size]
     found = [Told(*row) for row in rows]
     return with_their_projects(found) if with_projects else found
 

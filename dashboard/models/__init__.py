@@ -5,5 +5,17 @@ from dashboard.models.audit_entry import AuditEntry, Source
 from dashboard.models.failures import Failures
 from dashboard.models.kept_answer import KeptAnswer
 from dashboard.models.sign_in_link import SignInLink
+from dashboard.models.webhook import DeliveryResult, Webhook, WebhookDelivery
 
-__all__ = ["ApiToken", "AuditEntry", "Failures", "KeptAnswer", "Scope", "SignInLink", "Source"]
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "DeliveryResult",
+    "Failures",
+    "KeptAnswer",
+    "Scope",
+    "SignInLink",
+    "Source",
+    "Webhook",
+    "WebhookDelivery",
+]

@@ -19,6 +19,7 @@ from dashboard.pages import (
     sign_in,
     specs,
     tokens,
+    webhooks,
     workers,
 )
 
@@ -89,6 +90,12 @@ urlpatterns: list[URLPattern] = [
     path("accounts/<int:pk>/link", accounts.link, name="account-link"),
     path("accounts/<int:pk>/deactivate", accounts.deactivate, name="account-deactivate"),
     path("accounts/<int:pk>/activate", accounts.activate, name="account-activate"),
+    path("webhooks", webhooks.index, name="webhooks"),
+    path("webhooks/<int:pk>", webhooks.detail, name="webhook"),
+    path("webhooks/<int:pk>/test", webhooks.test, name="webhook-test"),
+    path("webhooks/<int:pk>/active", webhooks.active, name="webhook-active"),
+    path("webhooks/<int:pk>/delete", webhooks.delete, name="webhook-delete"),
+    path("webhooks/deliveries/<int:pk>/redeliver", webhooks.redeliver, name="webhook-redeliver"),
     path("audit", audit.index, name="audit"),
     path("audit/audit.<str:form>", audit.export, name="audit-export"),
 ]

@@ -12,6 +12,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from dashboard import signin, tokens
+from dashboard.models import Webhook
+from dashboard.webhooks import verbs as webhooks
 from queue_app import dispatch
 from queue_app.models import WorkerQueue, Yard
 from specs.models import AgentProfile, Project, Spec
@@ -90,6 +92,12 @@ class World:
     def profile(self) -> AgentProfile:
         return make.profile()
 
+    def webhook(self, *, active: bool = True) -> Webhook:
+        made, _ = webhooks.create("http://127.0.0.1:9/")
+        if not active:
+            webhooks.change(made, active=False)
+        return made
+
     def account(self, **fields: Any) -> User:
         return account("somebody", "viewer", **fields)
 
@@ -159,6 +167,10 @@ def _drained(world: World) -> Call:
     return on(node)
 
 
+def _redelivered(world: World) -> Call:
+    return on(webhooks.try_out(world.webhook()))
+
+
 Recipe = Callable[[World], Call]
 PAGES: dict[tuple[str, str], Recipe] = {
     ("POST", "workers-pause"): _workers,
@@ -210,6 +222,12 @@ PAGES: dict[tuple[str, str], Recipe] = {
     ("POST", "account-link"): lambda world: on(world.account()),
     ("POST", "account-deactivate"): lambda world: on(world.account()),
     ("POST", "account-activate"): lambda world: on(world.account(is_active=False)),
+    ("POST", "webhooks"): lambda world: Call([], {"url": "http://127.0.0.1:9/", "kinds": ["worker_failed"]}),
+    ("POST", "webhook-test"): lambda world: on(world.webhook()),
+    ("POST", "webhook-active"): lambda world: on(world.webhook(active=False)),
+    ("DELETE", "webhook-active"): lambda world: on(world.webhook()),
+    ("POST", "webhook-delete"): lambda world: on(world.webhook()),
+    ("POST", "webhook-redeliver"): _redelivered,
     ("POST", "sign-in-link"): lambda world: Call([signin.create_link(world.me).removeprefix(signin.PATH)]),
     ("POST", "sign-out"): lambda world: Call(),
     ("POST", "sign-in"): lambda world: Call([], {"username": "nobody", "password": "wrong"}),
@@ -254,6 +272,11 @@ API: dict[tuple[str, str], Recipe] = {
     ("DELETE", "delete_profile"): lambda world: on(world.profile()),
     ("POST", "drain_node"): lambda world: on(make.node("another")),
     ("POST", "resume_node"): _drained,
+    ("POST", "create_webhook"): lambda world: Call([], {"url": "http://127.0.0.1:9/"}),
+    ("PATCH", "update_webhook"): lambda world: on(world.webhook(), active=False),
+    ("DELETE", "delete_webhook"): lambda world: on(world.webhook()),
+    ("POST", "test_webhook"): lambda world: on(world.webhook()),
+    ("POST", "redeliver"): _redelivered,
     ("POST", "create_token"): lambda world: Call([], {"name": "one"}),
     ("DELETE", "revoke_token"): lambda world: on(tokens.create(world.me, "one", "read")[0]),
 }

@@ -15,6 +15,14 @@ ADMINISTRATORS_ONLY = {
     "delete_profile_secret",
     "set_project_secret",
     "delete_project_secret",
+    "list_webhooks",
+    "create_webhook",
+    "get_webhook",
+    "update_webhook",
+    "delete_webhook",
+    "test_webhook",
+    "list_deliveries",
+    "redeliver",
 }
 OWN_AFFAIRS = {"create_token", "revoke_token"}  # which everybody may do for themselves
 CHANGING = {"post", "put", "patch", "delete"}

@@ -18,6 +18,7 @@ from dashboard.asgi import application
 from dashboard.live.feed import Feed
 from tests.live.conftest import in_database
 from tests.pages.conftest import admin, node, operator, viewer
+from tests.support.receiver import receiver  # noqa: F401
 from tests.support.valkey import valkey  # noqa: F401
 from tests.support.web import web  # noqa: F401
 from workers.models import emit, unit_of_work
@@ -29,10 +30,10 @@ SECONDS = 10.0  # within which whatever a test waits for arrives
 
 
 @unit_of_work
-def write(count: int = 1, kind: EventKind = EventKind.NODE_ONLINE, worker: int | None = None, **data: Any) -> None:
-    """Commit events at once."""
+def write(count: int = 1, kind: EventKind = EventKind.NODE_ONLINE, of: int | None = None, **data: Any) -> None:
+    """Commit events at once; `of` a worker."""
     for _ in range(count):
-        emit(kind, worker, **(data or {"node": "one"}))
+        emit(kind, of, **(data or {"node": "one"}))
 
 
 class Reader:

@@ -13,7 +13,7 @@ BRANCHED = ("worker-changes", "worker-changes-count", "worker-changes-files", "w
 ARTIFACTS = ("attempt-artifacts", "artifact")
 TALKING = ("worker-conversation", "attempt-conversation", "attempt-transcript")
 OWN = ("account-tokens", "account-password")  # of every account
-ADMINISTERING = ("accounts", "account", "audit")
+ADMINISTERING = ("accounts", "account", "audit", "webhooks", "webhook")
 SECRETS = ("project-secrets", "profile-secrets")
 LOOKING = (
     *OWN,
@@ -41,8 +41,9 @@ ACTIONS = {
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
         *("project-new", "project", "project-import", "profile-new", "profile", "demo"),
         *("accounts", "account-role", "account-set-password", "account-link", "account-deactivate", "account-activate"),
+        *("webhooks", "webhook-test", "webhook-active", "webhook-delete", "webhook-redeliver"),
     ),
-    "delete": ("worker-pause", "queue-entry", "spec", "project", "profile", *ONLY_SECRETS),
+    "delete": ("worker-pause", "queue-entry", "spec", "project", "profile", "webhook-active", *ONLY_SECRETS),
 }
 NOBODYS = 4711  # a number that no row has
 OPEN_TO_ALL = ("sign-in", "sign-in-link", "sign-out")
