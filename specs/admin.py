@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from specs.editing import check_project
 from specs.errors import SpecInvalid
-from specs.models import AgentProfile, Chunk, Project, Spec
+from specs.models import AgentProfile, Chunk, Project, Secret, Spec
 from specs.profiles_editing import FIELDS, check_profile, who_needs
 from specs.secrets import change_secrets, check_change
 
@@ -77,6 +77,26 @@ class SecretsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # of projects a
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         change_secrets(obj, form.change_of_secrets(), by=request.user.get_username())
+
+
+@admin.register(Secret)
+class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """To look at: names, never values. They are written with their project or profile."""
+
+    list_display = ["name", "project", "profile", "changed_at", "changed_by"]
+    fields = ["name", "project", "profile", "changed_at", "changed_by"]
+    readonly_fields = ["name", "project", "profile", "changed_at", "changed_by"]
+    list_select_related = ["project", "profile"]
+    search_fields = ["name"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class ProjectForm(SecretsForm, ProjectFormBase):

@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from workers.errors import WorkerError
-from workers.models import Attempt, Event, EventCounter, Landing, Message, Node, Question, Worker, WorkerChunk
+from workers.models import Artifact, Attempt, Event, EventCounter, Landing, Message, Node, Question, Worker, WorkerChunk
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -72,6 +72,14 @@ class WorkerAdmin(ReadOnlyAdmin):
                 verb(worker, str(request.user.get_username()))
             except WorkerError as error:
                 messages.error(request, str(error))
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(ReadOnlyAdmin):
+    list_display = ["path", "attempt", "kind", "size"]
+    list_filter = ["kind"]
+    list_select_related = ["attempt"]
+    search_fields = ["path"]
 
 
 @admin.register(WorkerChunk)

@@ -2,6 +2,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from specs import secrets
 from specs.editing import save_text
 from specs.models import AgentProfile, Project, Spec
 from specs.secrets import values_of
@@ -107,6 +108,32 @@ def test_a_profile_is_written_in_the_admin_and_its_secrets_are_never_shown(admin
     history = admin.get(reverse("admin:specs_agentprofile_history", args=[profile.pk]))
     assert b"s3cret" not in history.content
     assert b"s3cret" not in admin.get(reverse("admin:specs_agentprofile_changelist") + "?q=mine").content
+
+
+def test_secrets_are_listed_by_name_and_cannot_be_edited(admin, project):
+    secrets.set_secret(project, "TOKEN", "s3cret-one", by="mira")
+    [secret] = project.secrets.all()
+    listed = admin.get(reverse("admin:specs_secret_changelist") + "?q=tok").content.decode()
+    shown = admin.get(reverse("admin:specs_secret_change", args=[secret.pk])).content.decode()
+    for page in (listed, shown):
+        assert "TOKEN" in page
+        assert "mira" in page
+        assert "s3cret" not in page
+        assert secret.value not in page
+    assert admin.get(reverse("admin:specs_secret_delete", args=[secret.pk])).status_code == 403
+
+
+def test_a_project_in_the_admin_takes_secrets_and_shows_names(admin, project):
+    change = reverse("admin:specs_project_change", args=[project.pk])
+    values = form(name="garden", directory=project.directory, new_secrets="TOKEN=s3cret-one")
+    assert admin.post(change, values).status_code == 302
+    assert values_of(project) == {"TOKEN": "s3cret-one"}
+    page = admin.get(change).content.decode()
+    assert "TOKEN" in page
+    assert "s3cret" not in page
+    bad = admin.post(change, {**values, "new_secrets": "TOKEN=short"})
+    assert "at least 6 characters" in bad.content.decode()
+    assert values_of(project) == {"TOKEN": "s3cret-one"}
 
 
 def test_a_profile_in_use_is_not_deleted_in_the_admin(admin, project):
