@@ -53,12 +53,14 @@ class Kept:
     size: int = 0
 
     def leave_out(self, path: str, why: str) -> None:
+        """Say that something is not kept; of very many only how many."""
         if len(self.left_out) < MOST_SAID:
             self.left_out.append({"path": path, "why": why})
         else:
             self.more += 1
 
     def sentence(self) -> str:
+        """What the log says of it."""
         kept = f"{len(self.artifacts)} artifact{'s' * (len(self.artifacts) != 1)} kept"
         missed = [f"{one['path']}: {one['why']}" for one in self.left_out[:3]]
         rest = len(self.left_out) + self.more - len(missed)
