@@ -236,12 +236,13 @@ class Listing:
 
 
 def listing_of(span: Span, view: View, chunks: dict[str, list[int]] | None = None) -> Listing:
-    """Its files, the first of them open; `chunks` are those that changed each path. Raises GitFailed."""
+    """Its files, the wanted one or the first of them open; `chunks` changed each path. Raises GitFailed."""
     files = view.among(span.files)
-    listed = files[:MOST_ROWS]
+    first, wanted = files[:MOST_ROWS], [file for file in files if file.path == view.file]
+    listed = first + [file for file in wanted if file not in first]
     sizes = diffs.sizes(span.directory, [file for file in listed if file.is_binary])
     rows = [Row(span, file, view, sizes, _chunks((chunks or {}).get(file.path, ()))) for file in listed]
-    return Listing(span, view, list(_open_some(rows, view.file)), len(files) - len(listed))
+    return Listing(span, view, list(_open_some(rows, view.file if wanted else "")), len(files) - len(listed))
 
 
 @dataclass(frozen=True)

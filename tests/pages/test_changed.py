@@ -6,11 +6,13 @@ import pytest
 
 from dashboard.pages import changed
 from dashboard.pages.changed import Row, View, listing_of
-from specs.models import Project
+from tests.support import make
 from tests.support.repository import commit, git, repository
 from workers import diffs
 from workers.models import Worker
 from workers.spans import Span
+
+pytestmark = pytest.mark.django_db  # whose secrets are to be hidden
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def listing(source: Path, **wanted: str) -> changed.Listing:
     """What has changed since the first commit."""
     git(source, "add", "--all")
     commit(source)
-    worker = Worker(pk=1, project=Project(directory=str(source)))
+    worker = Worker(pk=1, project=make.project(source))
     base = git(source, "rev-list", "--max-parents=0", "HEAD")
     return listing_of(Span(worker, base, git(source, "rev-parse", "HEAD")), View(worker, **wanted))
 
@@ -58,6 +60,26 @@ def test_more_files_than_can_be_listed_are_counted(source, monkeypatch):
     found = listing(source)
     assert (len(found.rows), found.left_out) == (2, 2)
     assert listing(source, q="E.").left_out == 0
+
+
+def test_a_file_that_is_asked_for_is_listed_and_open_however_many_come_before_it(source, monkeypatch):
+    monkeypatch.setattr(changed, "MOST_ROWS", 2)
+    for name in "bcde":
+        (source / f"{name}.txt").write_text(f"{name}\n")
+    found = listing(source, file="d.txt")
+    assert [(row.change.path, row.shown is not None) for row in found.rows] == [
+        ("b.txt", False),
+        ("c.txt", False),
+        ("d.txt", True),
+    ]
+    assert found.left_out == 1
+
+
+@pytest.mark.parametrize("wanted", [{"file": "none.txt"}, {"file": "d.txt", "q": "b."}])
+def test_without_the_file_that_is_asked_for_the_first_ones_are_open(source, wanted):
+    for name in "bd":
+        (source / f"{name}.txt").write_text(f"{name}\n")
+    assert listing(source, **wanted).rows[0].shown is not None
 
 
 def test_what_became_of_a_file_is_said(source):
@@ -113,6 +135,6 @@ def test_a_heading_of_a_hunk_hides_nothing(source):
     old = commit(source)
     (source / "a.py").write_text("def f():  # \u202e\n" + "    x\n" * 19 + "    y\n")
     git(source, "add", "--all")
-    span = Span(Worker(pk=1, project=Project(directory=str(source))), old, commit(source))
+    span = Span(Worker(pk=1, project=make.project(source)), old, commit(source))
     (found,) = listing_of(span, View(span.worker)).rows
     assert [head for head, _ in found.shown.hunks] == ["@@ -18,4 +18,4 @@ def f():  # ⟨U+202E⟩"]
