@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dashboard.live.drawing import Drawn
 from dashboard.live.outbox import Look
 from dashboard.live.sockets import Socket
-from dashboard.live.topics import INSIDE, Region, Topic, changed
+from dashboard.live.topics import INSIDE, SLOW, Region, Topic, changed
 
-PACE = 0.1  # seconds between two drawings of the same region
+PACE = 0.1  # seconds between two drawings of the same region, but for those that are SLOW
 KEEP = 60.0  # seconds for which it is remembered what pages were sent; afterwards it may be sent again
 
 
@@ -39,7 +39,7 @@ class Board:
     def mark(self, found: Look, now: float) -> None:
         """Put what the look found, and what has become due by itself, among what is to be drawn.
 
-        A first change is due at once, the next one of the same region PACE after that.
+        A first change is due at once, the next one of the same region some time after that.
         """
         topics = self.topics
         changes = {region for change in found.changes for region in changed(change, topics)}
@@ -47,7 +47,8 @@ class Board:
             changes = whole(topics)
         for region in changes | self._take_again(now):
             if _is_shown(region, topics):
-                self._due.setdefault(region, max(now, self._drawn_at.get(region, 0.0) + PACE))
+                pace = SLOW.get(region.name, PACE)
+                self._due.setdefault(region, max(now, self._drawn_at.get(region, 0.0) + pace))
 
     def take_due(self, now: float) -> set[Region]:
         """What is to be drawn now. Parts of what is drawn anyway are struck out."""

@@ -109,6 +109,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     EventKind.NODE_OFFLINE: _NODES,
     EventKind.SETTINGS_CHANGED: (*_SLOTS, "finished", "ancestry", *_SPEC, "settings", "spec_list", "project_list"),
 }
+# Seconds between two drawings of what sums up more than the event tells, for whom nobody waits.
+SLOW = {"profile_usage": 5.0}
 OUTPUT = ("card",)  # of an event that only says how far a log reaches
 # What changes besides, by what the event tells.
 BESIDES = {

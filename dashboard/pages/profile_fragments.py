@@ -1,13 +1,11 @@
 """The regions of the page about agent profiles that change while somebody looks. See `fragments`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from dashboard.pages.fragments import Fragment
@@ -16,7 +14,9 @@ from queue_app.sessions import in_use
 from specs import profiles
 from specs.agents import AgentProfile
 from specs.profiles import Detected
-from workers.models import Attempt, Node
+from workers.models import Node
+from workers.models.counted import COUNTED
+from workers.models.usage import Usage, usage_by_day
 from workers.states import NodeStatus
 
 USAGE_DAYS = 14
@@ -56,29 +56,12 @@ class Row:
         return self.profile.name == profiles.DEFAULT
 
 
-@dataclass
+@dataclass(frozen=True)
 class Used:
-    """What one profile used in one day, or several in several."""
-
-    name: str = ""
-    attempts: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: Decimal = Decimal(0)
-
-    def add(self, other: "Used") -> None:
-        self.attempts += other.attempts
-        self.tokens_in += other.tokens_in
-        self.tokens_out += other.tokens_out
-        self.cost += other.cost
-
-
-@dataclass
-class Usage:
     """What was used by day, newest first, and altogether."""
 
-    days: dict[date, list[Used]] = field(default_factory=dict)
-    total: Used = field(default_factory=Used)
+    days: dict[date, list[Usage]]
+    total: Usage
 
 
 def profile_list() -> Fragment:
@@ -101,20 +84,10 @@ def profile_usage() -> Fragment:
     return Fragment("profile-usage", "profiles/_usage.html", {"usage": usage(timezone.now()), "span": USAGE_DAYS})
 
 
-def usage(now: datetime) -> Usage:
+def usage(now: datetime) -> Used:
     """What the attempts of the last days used, today included, counted on the day on which each began (UTC)."""
     first = (now - timedelta(days=USAGE_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    sums: dict[str, Any] = {name: Sum(name) for name in ("tokens_in", "tokens_out", "cost")}
-    rows = (
-        Attempt.objects.filter(profile__gt="", started_at__gte=first)
-        .annotate(day=TruncDate("started_at"))
-        .values_list("day", "profile")
-        .annotate(attempts=Count("pk"), **sums)
-        .order_by("-day", "profile")
-    )
-    found = Usage()
-    for day, name, attempts, tokens_in, tokens_out, cost in rows:
-        used = Used(name, attempts, tokens_in, tokens_out, cost)
-        found.days.setdefault(day, []).append(used)
-        found.total.add(used)
-    return found
+    rows = usage_by_day(first)
+    days = {day: list(found) for day, found in groupby(rows, key=lambda row: row.day)}
+    sums: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in ("attempts", *COUNTED)}
+    return Used(days, Usage(first.date(), "", **sums))

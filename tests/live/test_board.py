@@ -49,6 +49,18 @@ def test_a_first_change_is_due_at_once_and_the_next_after_the_pace():
     assert board.next_time == 100.0 + PACE
 
 
+def test_sums_of_what_agents_use_are_drawn_at_a_slow_pace():
+    board, usage = Board(), Region("profile_usage")
+    page(board, "profiles")
+    board.mark(happens(EventKind.WORKER_PROGRESS, 7, tokens_in=1), 100.0)
+    assert usage in board.take_due(100.0)
+    hand_out(board, {usage: "<a>"}, 100.0)
+    board.mark(happens(EventKind.WORKER_PROGRESS, 7, tokens_in=2), 101.0)
+    assert usage not in board.take_due(104.9)
+    assert usage in board.take_due(105.0)
+    assert board.next_time == 105.0
+
+
 def test_what_nobody_shows_is_not_drawn():
     board = Board()
     page(board, "worker:3")

@@ -138,15 +138,27 @@ def test_usage_is_summed_by_profile_and_day(viewer, node):
     used(0, "", 7, "0")
     found = profile_fragments.usage(timezone.now())
     first, second = found.days.values()
-    assert [(row.name, row.attempts, row.tokens_in, row.cost) for row in first] == [
+    assert [(row.profile, row.attempts, row.tokens_in, row.cost) for row in first] == [
         ("codex", 2, 184_500, Decimal("1.75")),
         ("opencode", 1, 10, Decimal("0.0031")),
     ]
-    assert [row.name for row in second] == ["codex"]
+    assert [row.profile for row in second] == ["codex"]
     assert found.total.cost == Decimal("11.7531")
     page = viewer.get("/profiles").content.decode()
     for text in ("184k <i>in</i> 18k <i>out</i>", "$1.75", "$0.0031", "$10.00", "$11.75"):
         assert text in page
+
+
+def test_tokens_of_the_cache_are_said_in_words(viewer, node):
+    used(0, "codex", 2000, "1")
+    assert "cache" not in viewer.get("/profiles").content.decode()
+    Attempt.objects.update(cached_read=1500, cached_written=200)
+    used(1, "opencode", 100, "0")
+    page = viewer.get("/profiles").content.decode()
+    cached = "of these 1.5k read from a cache, 200 written to a cache"
+    assert f'title="2000 in ({cached}), 200 out"' in page
+    assert 'title="100 in, 10 out"' in page
+    assert f"Tokens in: {cached}." in page
 
 
 def test_what_an_agent_does_not_tell_is_no_zero(viewer, node):

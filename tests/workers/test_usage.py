@@ -1,6 +1,6 @@
 """What agents have used, looked back at."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -14,13 +14,14 @@ from workers.models.usage import usage_by_day
 pytestmark = pytest.mark.django_db
 
 
-def used(day: int, profile: str, tokens_in: int, cost: str) -> None:
-    """An attempt of an agent, begun on that day of May 2026 at noon."""
+def used(day: int, profile: str, tokens_in: int, cost: str, at: time = time(12)) -> None:
+    """An attempt of an agent, begun on that day of May 2026."""
     worker = make.agents_worker()
     attempt = Attempt.open(worker, worker.chunks.get())
-    at = datetime(2026, 5, day, 12, tzinfo=UTC)
     facts = {"tokens_in": tokens_in, "tokens_out": 1, "cost": Decimal(cost)}
-    Attempt.objects.filter(pk=attempt.pk).update(started_at=at, profile=profile, **facts)
+    Attempt.objects.filter(pk=attempt.pk).update(
+        started_at=datetime.combine(date(2026, 5, day), at, UTC), profile=profile, **facts
+    )
 
 
 def test_usage_is_summed_per_profile_and_day() -> None:
@@ -38,6 +39,16 @@ def test_usage_is_summed_per_profile_and_day() -> None:
     ]
     [first] = usage_by_day(datetime(2026, 5, 3, tzinfo=UTC), until=datetime(2026, 5, 4, tzinfo=UTC))
     assert (first.day.day, first.tokens_in) == (3, 99)
+
+
+def test_a_day_begins_and_ends_at_midnight_of_utc_wherever_one_asks() -> None:
+    for day, at in ((4, time.max), (5, time.min), (5, time(0, 0, 0, 1)), (5, time.max), (6, time.min)):
+        used(day, "a", 1, "0", at)
+    east = timezone(timedelta(hours=9))
+    with CaptureQueriesContext(connection) as queries:
+        days = usage_by_day(datetime(2026, 5, 4, tzinfo=UTC).astimezone(east))
+    assert [(day.day.day, day.attempts) for day in days] == [(6, 1), (5, 3), (4, 1)]
+    assert "django_datetime_cast" not in queries[0]["sql"]  # of Django's own, in Python, for each row
 
 
 def test_without_agents_nothing_was_used() -> None:
