@@ -158,7 +158,7 @@ def test_tokens_of_the_cache_are_said_in_words(viewer, node):
     cached = "of these 1.5k read from a cache, 200 written to a cache"
     assert f'title="2000 in ({cached}), 200 out"' in page
     assert 'title="100 in, 10 out"' in page
-    assert f"Tokens in: {cached}." in page
+    assert f"2.1k tokens in, {cached}." in page
 
 
 def test_what_an_agent_does_not_tell_is_no_zero(viewer, node):
