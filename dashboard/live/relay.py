@@ -1,18 +1,16 @@
 """From the outbox to the open pages: one relay per web process, started by the first page.
 
-Two tasks ring: one awaits the channel layer for ever (a timeout around `receive()` would unsubscribe), one ticks, so
-that a lost bell costs a second. A third does everything else, one turn after another: read the outbox, mark what
-changed, draw what is due, hand it out. It alone changes the board.
+Two tasks ring (`bells`), so that a lost bell costs a second. A third does everything else, one turn after another: read
+the outbox, mark what changed, draw what is due, hand it out. It alone changes the board.
 """
 
 import asyncio
 import logging
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
-from redis.exceptions import RedisError
 
+from dashboard.live import bells
 from dashboard.live.board import Board, whole
 from dashboard.live.database import DatabaseThread
 from dashboard.live.drawing import draw
@@ -20,15 +18,12 @@ from dashboard.live.outbox import look, reaches_to
 from dashboard.live.sessions import still_signed_in
 from dashboard.live.sockets import SIGNED_OUT, TRY_AGAIN_LATER, Socket
 from dashboard.live.topics import Topic
-from workers.publisher import EVENTS_GROUP
 
 logger = logging.getLogger(__name__)
 
-TICK = 1.0  # seconds; what a lost bell costs
 BEACON = 10.0  # seconds between two signs of life, and between two looks at who is still signed in
 MOST_FILTERS = 20  # different ones at a time; further pages poll
-CANCEL_AGAIN = 0.1  # seconds
-RETRY = 1.0  # seconds until Redis or the database is asked again
+RETRY = 1.0  # seconds until the database is asked again
 REST, LONGEST_REST = 2.0, 0.1  # a turn rests twice as long as it took, so that drawing never fills a core
 
 
@@ -42,7 +37,7 @@ class Relay:
         self._board = Board()
         self._database = DatabaseThread()
         self._bell = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._beacon_at = 0.0
 
     @classmethod
@@ -75,7 +70,8 @@ class Relay:
         """Give the page its regions whole, and from then on what changes."""
         self._board.sockets.add(socket)
         if not self._tasks:
-            self._tasks = [asyncio.create_task(loop()) for loop in (self._hear, self._tick, self._work)]
+            loops = (bells.hear(self._bell.set), bells.tick(self._bell.set, lambda: self.pages), self._work())
+            self._tasks = {asyncio.create_task(loop) for loop in loops}
         self._bell.set()
 
     def leave(self, socket: Socket) -> None:
@@ -95,35 +91,11 @@ class Relay:
 
     async def close(self) -> None:
         """End the tasks and the connection to the database."""
-        pending = set(self._tasks)
-        while pending:  # a connection to Redis that is just being made can swallow a cancellation
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
+        await bells.end(self._tasks)
         await self._database.close()
         self._of_loop.pop(asyncio.get_running_loop(), None)
 
-    # The three tasks.
-
-    async def _hear(self) -> None:
-        """Ring when the channel layer does; subscribe again when that failed."""
-        layer = get_channel_layer()
-        while True:
-            try:
-                channel = await layer.new_channel()
-                await layer.group_add(EVENTS_GROUP, channel)
-                while True:
-                    await layer.receive(channel)
-                    self._bell.set()
-            except (RedisError, OSError) as error:
-                logger.warning("Redis does not answer, pages are up to %g s late: %s", TICK, error)
-                await asyncio.sleep(RETRY)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            if self.pages:
-                self._bell.set()
+    # The third task.
 
     async def _work(self) -> None:
         while True:

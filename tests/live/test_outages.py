@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.db import OperationalError, transaction
 
-from dashboard.live import board, relay
+from dashboard.live import bells, board, relay
 from queue_app import dispatch
 from tests.live.conftest import in_database
 from workers import publisher
@@ -37,7 +37,7 @@ async def test_without_redis_a_page_opens_and_is_at_most_a_tick_late(open_page, 
     await asyncio.to_thread(valkey.kill)
     page = await open_page("workers")
     await in_database(dispatch.pause_queue, "mira")
-    await page.until_shows("queue", "Resume queue", timeout=relay.TICK + 0.5)
+    await page.until_shows("queue", "Resume queue", timeout=bells.TICK + 0.5)
 
 
 async def test_the_subscription_is_made_when_redis_comes_later_than_the_page(open_page, valkey):
@@ -54,10 +54,10 @@ async def test_a_redis_that_restarts_after_a_quiet_time_is_heard_again(open_page
     for _ in range(12):  # three quiet seconds, in which nothing may give up
         await asyncio.sleep(0.25)
     await in_database(dispatch.pause_queue, "mira")  # its bell is lost
-    await page.until_shows("queue", "Resume queue", timeout=relay.TICK + 0.5)
+    await page.until_shows("queue", "Resume queue", timeout=bells.TICK + 0.5)
     await asyncio.to_thread(valkey.start)
     await subscribed_again(valkey)
-    monkeypatch.setattr(relay, "TICK", 3600.0)  # from here on only a bell can tell
+    monkeypatch.setattr(bells, "TICK", 3600.0)  # from here on only a bell can tell
     await asyncio.sleep(0.01)
     await in_database(dispatch.resume_queue, "mira")
     await page.until_shows("queue", "Pause queue")
@@ -75,14 +75,14 @@ async def test_a_database_that_does_not_answer_is_asked_again(open_page, monkeyp
 
     monkeypatch.setattr(relay, "look", look)
     await in_database(dispatch.pause_queue, "mira")
-    await page.until_shows("queue", "Resume queue", timeout=2 * relay.RETRY + relay.TICK + 1)
+    await page.until_shows("queue", "Resume queue", timeout=2 * relay.RETRY + bells.TICK + 1)
     assert "does not answer" in caplog.text
 
 
 async def test_no_beacon_is_sent_while_the_database_does_not_answer(open_page, monkeypatch):
     page = await open_page("")
     monkeypatch.setattr(relay, "BEACON", 0.05)
-    await page.until(lambda: len(page.beacons) > 3, timeout=relay.TICK * 5)
+    await page.until(lambda: len(page.beacons) > 3, timeout=bells.TICK * 5)
 
     def look(since: int):
         raise OperationalError("the server closed the connection")
@@ -90,7 +90,7 @@ async def test_no_beacon_is_sent_while_the_database_does_not_answer(open_page, m
     monkeypatch.setattr(relay, "look", look)
     await page.socket.receive_nothing(timeout=0.2)  # what was under way
     page.beacons.clear()
-    assert await page.socket.receive_nothing(timeout=relay.TICK + 0.4, interval=0.1)
+    assert await page.socket.receive_nothing(timeout=bells.TICK + 0.4, interval=0.1)
 
 
 async def test_a_gap_in_the_outbox_draws_everything_again(open_page):

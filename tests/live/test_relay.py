@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from dashboard.live import drawing
-from dashboard.live import relay as relay_module
+from dashboard.live import bells, drawing
 from dashboard.pages import cards
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
@@ -135,7 +134,7 @@ async def test_a_lost_bell_costs_a_tick(open_page, monkeypatch):
     await in_database(dispatch.pause_queue, "mira")
     began = loop.time()
     await page.until_shows("queue", "Resume queue")
-    assert loop.time() - began < relay_module.TICK + 0.5
+    assert loop.time() - began < bells.TICK + 0.5
 
 
 async def test_the_card_of_an_ended_worker_leaves_when_its_time_is_over(open_page, monkeypatch):

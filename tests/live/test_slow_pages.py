@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.live import relay, sockets
+from dashboard.live import bells, relay, sockets
 from queue_app import dispatch
 from tests.live.conftest import Page, in_database
 
@@ -62,7 +62,7 @@ async def test_a_page_that_never_answers_is_closed_so_that_it_comes_back(open_pa
     page.echoes = False
     monkeypatch.setattr(relay, "BEACON", 0.05)
     monkeypatch.setattr(sockets, "SILENCE", 0.5)
-    assert await page.closed(timeout=relay.TICK * 4) == 1013
+    assert await page.closed(timeout=bells.TICK * 4) == 1013
 
 
 async def test_a_page_may_ask_to_be_drawn_anew(open_page):
