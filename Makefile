@@ -13,6 +13,7 @@ CHECK := SPECYARD_CONFIG=/dev/null SPECYARD_DATA_DIR=$(CURDIR)/$(VENV)/check-dat
 # Exit code 5: nothing was selected, which is fine when somebody chose by ARGS.
 PYTEST = $(BIN)/python -m pytest $(1) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 FAST := not faults and not browser and not agents
+SLOW ?= not ($(FAST))
 AGENTS := tests/agents/node_modules
 UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header $(ARGS)
@@ -37,7 +38,7 @@ agents: ## Install the coding agents that tests run (needs npm)
 
 test: $(VENV)/.installed-dev agents ## Run every test (ARGS="-k name" chooses)
 	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
-	$(call PYTEST,-m "not ($(FAST))")
+	$(call PYTEST,-n $(WORKERS) --dist loadfile -m "$(SLOW)")
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser, run no real agent and kill no processes
 	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
@@ -60,7 +61,7 @@ migrations: $(VENV)/.installed-dev ## Check that models and migrations are in st
 	$(CHECK) $(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(VENV)/.installed-dev agents ## Measure everything, about 10 minutes, and write docs/benchmarks.md
-	for name in start_latency chunk_overhead control_latency startup idle live_latency agents git_time report; do \
+	for name in start_latency chunk_overhead control_latency startup cli_startup idle live_latency agents git_time report; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(VENV)/.installed-dev ## Format the code

@@ -11,7 +11,16 @@ from benchmarks.harness import RESULTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 TEMPLATE = Path(__file__).with_name("page.md")
-MEASURED = ("start_latency", "chunk_overhead", "control_latency", "startup", "idle", "agents", "git_time")
+MEASURED = (
+    "start_latency",
+    "chunk_overhead",
+    "control_latency",
+    "startup",
+    "cli_startup",
+    "idle",
+    "agents",
+    "git_time",
+)
 FIGURES = (
     ("start_latency", "freed_to_first_instruction_ms", "P1 slot freed → first instruction", (10, None, 40)),
     ("start_latency", "queued_to_first_instruction_ms", "P1 queued, idle → first instruction", (10, None, None)),
@@ -21,6 +30,9 @@ FIGURES = (
     ("control_latency", "stop_to_no_process_ms", "P7 stop → no process left", (300, None, 10000)),
     ("startup", "start_to_first_page_ms", "P10 start → first page", (1500, None, None)),
     ("startup", "interrupt_to_end_ms", "Ctrl-C → everything has ended, idle", (None, None, None)),
+    ("cli_startup", "version_ms", "`specyard --version`", (150, None, None)),
+    ("cli_startup", "workers_list_ms", "`specyard workers list`, 1,000 finished", (700, None, None)),
+    ("cli_startup", "workers_list_cpu_ms", "the same, processor's time", (None, None, None)),
     ("agents", "cold_start_ms", "attempt → first request of opencode, cold", (None, None, None)),
     ("agents", "warm_start_ms", "the same, process and session kept from the chunk before", (None, None, None)),
 )

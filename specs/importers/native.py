@@ -21,25 +21,31 @@ name = "native"
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    """Takes nothing else, and types literally. Descriptions as docstrings would cost each start of a command 70 ms."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NativeAgentReview(Strict):
     """A review by an agent, in a session of its own in which it may only read."""
 
-    profile: types.Name | None = None
-    """The agent profile. Without it, the project's default profile."""
-    instructions: types.Text = ""
-    """What to look at, beside the instructions and criteria of the chunk."""
+    profile: types.Name | None = Field(
+        default=None, description="The agent profile. Without it, the project's default profile."
+    )
+    instructions: types.Text = Field(
+        default="", description="What to look at, beside the instructions and criteria of the chunk."
+    )
 
 
 class NativeReview(Strict):
     """How the result of a chunk is reviewed: by a command, by an agent, or by both, the command first."""
 
-    command: types.Command | None = None
-    """A shell command; the chunk has passed when it ends with status 0."""
-    agent: NativeAgentReview | None = None
-    """An agent that reads what has changed and gives a verdict with findings."""
+    command: types.Command | None = Field(
+        default=None, description="A shell command; the chunk has passed when it ends with status 0."
+    )
+    agent: NativeAgentReview | None = Field(
+        default=None, description="An agent that reads what has changed and gives a verdict with findings."
+    )
 
     def stored(self) -> dict[str, Any]:
         """As a chunk holds it."""
@@ -52,62 +58,75 @@ class NativeReview(Strict):
 class NativeDefaults(Strict):
     """Values for every chunk that does not give its own."""
 
-    executor: types.Name | None = None
-    """The executor of chunks that name none. Without it, the project's default executor."""
-    params: dict[str, Any] | None = None
-    """Parameters for chunks that have the default executor and no `params`."""
-    review: NativeReview | None = None
-    """The review of chunks that have none."""
-    timeout: types.Duration | None = None
-    """Wall time for one attempt at a chunk that gives none."""
+    executor: types.Name | None = Field(
+        default=None, description="The executor of chunks that name none. Without it, the project's default executor."
+    )
+    params: dict[str, Any] | None = Field(
+        default=None, description="Parameters for chunks that have the default executor and no `params`."
+    )
+    review: NativeReview | None = Field(default=None, description="The review of chunks that have none.")
+    timeout: types.Duration | None = Field(
+        default=None, description="Wall time for one attempt at a chunk that gives none."
+    )
 
 
 class NativeChunk(Strict):
     """One step."""
 
-    key: types.Name | None = None
-    """Stable name, unique in the spec. Default: c1, c2, … by position."""
-    title: types.Title
-    """What the step does, in one line."""
-    instructions: types.Text = ""
-    """What to do, at any length."""
-    acceptance: types.Items = []
-    """Criteria that tell when the step is done."""
-    executor: types.Name | None = None
-    """What carries the step out. Default: `defaults.executor`, else the project's default executor."""
-    params: dict[str, Any] | None = None
-    """The executor's parameters, for example {run: "make"} for the executor "command"."""
-    review: NativeReview | None = None
-    """How the result is reviewed. Without it, `defaults.review`, else the project's review command."""
-    timeout: types.Duration | None = None
-    """Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h. Default: as set, 30m."""
-    depends_on: types.Names = []
-    """Keys of the chunks that must have passed before."""
-    files: types.InsidePaths = []
-    """Files that the step is about."""
-    artifacts: types.InsidePaths = []
-    """Files that the step makes and that are kept with its result."""
+    key: types.Name | None = Field(
+        default=None, description="Stable name, unique in the spec. Default: c1, c2, … by position."
+    )
+    title: types.Title = Field(description="What the step does, in one line.")
+    instructions: types.Text = Field(default="", description="What to do, at any length.")
+    acceptance: types.Items = Field(default=[], description="Criteria that tell when the step is done.")
+    executor: types.Name | None = Field(
+        default=None,
+        description="What carries the step out. Default: `defaults.executor`, else the project's default executor.",
+    )
+    params: dict[str, Any] | None = Field(
+        default=None, description='The executor\'s parameters, for example {run: "make"} for the executor "command".'
+    )
+    review: NativeReview | None = Field(
+        default=None,
+        description="How the result is reviewed. Without it, `defaults.review`, else the project's review command.",
+    )
+    timeout: types.Duration | None = Field(
+        default=None,
+        description='Wall time for one attempt: "30m", "10s", "1h30m" or seconds, between 10s and 24h. '
+        "Default: as set, 30m.",
+    )
+    depends_on: types.Names = Field(default=[], description="Keys of the chunks that must have passed before.")
+    files: types.InsidePaths = Field(default=[], description="Files that the step is about.")
+    artifacts: types.InsidePaths = Field(
+        default=[], description="Files that the step makes and that are kept with its result."
+    )
 
 
 class NativeSpec(Strict):
     """A spec: a piece of work for one project, split into chunks."""
 
-    title: types.Title
-    """What the spec is about, in one line."""
-    description: types.Text = ""
-    """More about it, at any length."""
-    priority: int = Field(default=0, ge=limits.PRIORITY_LOWEST, le=limits.PRIORITY_HIGHEST)
-    """Higher starts first."""
-    on_failure: Literal["stop", "continue"] = "stop"
-    """When a chunk has failed for good: stop the run, or go on with what does not depend on it."""
-    max_attempts: int = Field(default=limits.ATTEMPTS_DEFAULT, ge=limits.ATTEMPTS_FEWEST, le=limits.ATTEMPTS_MOST)
-    """How often a chunk may be tried."""
-    touches: types.InsidePaths = []
-    """Patterns of the files that the spec changes."""
-    defaults: NativeDefaults = NativeDefaults()
-    """Values for every chunk that does not give its own."""
-    chunks: list[NativeChunk] = Field(min_length=1, max_length=limits.CHUNKS)
-    """The steps, in the order in which they run."""
+    title: types.Title = Field(description="What the spec is about, in one line.")
+    description: types.Text = Field(default="", description="More about it, at any length.")
+    priority: int = Field(
+        default=0, ge=limits.PRIORITY_LOWEST, le=limits.PRIORITY_HIGHEST, description="Higher starts first."
+    )
+    on_failure: Literal["stop", "continue"] = Field(
+        default="stop",
+        description="When a chunk has failed for good: stop the run, or go on with what does not depend on it.",
+    )
+    max_attempts: int = Field(
+        default=limits.ATTEMPTS_DEFAULT,
+        ge=limits.ATTEMPTS_FEWEST,
+        le=limits.ATTEMPTS_MOST,
+        description="How often a chunk may be tried.",
+    )
+    touches: types.InsidePaths = Field(default=[], description="Patterns of the files that the spec changes.")
+    defaults: NativeDefaults = Field(
+        default=NativeDefaults(), description="Values for every chunk that does not give its own."
+    )
+    chunks: list[NativeChunk] = Field(
+        min_length=1, max_length=limits.CHUNKS, description="The steps, in the order in which they run."
+    )
 
 
 def detect(path: Path) -> bool:
