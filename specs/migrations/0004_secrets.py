@@ -7,12 +7,6 @@ from django.db import migrations, models
 from specs import encryption
 
 
-def overwrite_what_goes(apps, schema_editor):
-    """Have SQLite write zeros over what the later steps of this migration delete."""
-    if schema_editor.connection.vendor == "sqlite":
-        schema_editor.execute("PRAGMA secure_delete = ON")
-
-
 def encrypt(apps, schema_editor):
     """A row for each readable secret, which then goes."""
     profiles = apps.get_model("specs", "AgentProfile").objects.using(schema_editor.connection.alias)
@@ -38,7 +32,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(overwrite_what_goes, migrations.RunPython.noop),
         migrations.RenameField(model_name='agentprofile', old_name='secrets', new_name='readable_secrets'),
         migrations.CreateModel(
             name='Secret',

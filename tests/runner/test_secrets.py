@@ -4,10 +4,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.support import Owner, python, wait_until
+from tests.runner.support import Launcher, Owner, python, wait_until
 from workers.runner.masking import MASK
 
 SECRET = "s3cr3t/Value+0123456789="
+# An executor of somebody else, which tells all that it knows.
+TELLING = """
+import asyncio
+from pydantic import BaseModel
+from workers.runner import executors
+from workers.runner.executors.base import Executor, Outcome, Result
+
+
+class Teller(Executor):
+    name = "teller"
+    Params = type("Params", (BaseModel,), {})
+
+    async def execute(self, context, params):
+        secret = context.request.secrets["API_KEY"]
+        context.desk.journal("usage", text=[{secret: f"is {secret}"}])
+        context.desk.write(f"it is {secret}".encode())
+        return Result(Outcome.FAILED, "told", f"it is {secret}", findings=secret, facts={"it": [secret]})
+
+
+executors.BUILT_IN = (*executors.BUILT_IN, Teller)
+"""
 GIVEN = {"secrets": {"API_KEY": SECRET}}
 PRINT = "import os, sys; s = os.environ['API_KEY']; "
 
@@ -67,6 +88,19 @@ def test_setup_and_review_commands_have_secrets_too(owner: Owner, op: str) -> No
     assert owner.result(request)["outcome"] == "passed"
     assert f"have {MASK}\n" in owner.run.log(1).read_text()
     assert SECRET.encode() not in stored(owner)
+
+
+def test_what_executors_of_others_tell_is_hidden_too(directory: Path) -> None:
+    launcher = Launcher(directory, setup=TELLING)
+    try:
+        owner = launcher.start().attach()
+        request = owner.work("execute", 1, executor="teller", params={}, **GIVEN)
+        assert owner.until("usage")["text"] == [{MASK: f"is {MASK}"}]
+        result = owner.result(request)
+        assert (result["message"], result["findings"], result["facts"]) == (f"it is {MASK}", MASK, {"it": [MASK]})
+        assert SECRET.encode() not in stored(owner)
+    finally:
+        launcher.end()
 
 
 def test_a_secret_wins_over_a_variable_and_is_no_argument(owner: Owner) -> None:

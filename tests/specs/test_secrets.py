@@ -203,6 +203,9 @@ def test_secrets_of_profiles_are_encrypted_where_they_were_readable(tmp_path: Pa
         old = executor.loader.project_state([("specs", "0003_agent_profiles")]).apps.get_model("specs", "AgentProfile")
         old.objects.create(name="mine", title="Mine", command="x", secrets={"KEY": VALUE, "SHORT": "abc"})
         old.objects.create(name="yours", title="Yours", command="x")
+        many = [f"p{number}" for number in range(300)]  # so that pages of the table become free
+        secret = {"KEY": VALUE * 50}
+        old.objects.bulk_create(old(name=name, title=name, command="x", secrets=secret) for name in many)
     finally:
         call_command("migrate", verbosity=0)
     executor = MigrationExecutor(connection)

@@ -150,7 +150,7 @@ class Conversation:
         asked |= {"diffs": [], "options": []}
         key = self._desk.new_question()
         self._transcript.add("asked", question=key, what="blocked", **asked)
-        answer = await self._desk.ask(key, what="blocked", **self._transcript.mask.value(asked))
+        answer = await self._desk.ask(key, what="blocked", **asked)
         self._transcript.add("answered", question=key, option="", text=answer.text, by="person")
         return answer.text or "Decide yourself, and go on."
 

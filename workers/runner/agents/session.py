@@ -214,8 +214,7 @@ class Session:
             self.transcript.add("answered", question=key, option=chosen, by="policy")
             return outcome(chosen)
         self.transcript.add("asked", question=key, what="permission", **asked)
-        told = self.transcript.mask.value(asked)
-        asking = asyncio.ensure_future(self._people.ask(key, on_the_clock=True, what="permission", **told))
+        asking = asyncio.ensure_future(self._people.ask(key, on_the_clock=True, what="permission", **asked))
         self.waiting.add(asking)
         try:
             with self._standstill.asking(call.tool_call_id):
