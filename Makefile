@@ -61,7 +61,7 @@ migrations: $(VENV)/.installed-dev ## Check that models and migrations are in st
 	$(CHECK) $(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(VENV)/.installed-dev agents ## Measure everything, about 10 minutes, and write docs/benchmarks.md
-	for name in start_latency chunk_overhead control_latency startup cli_startup idle live_latency agents git_time report; do \
+	for name in start_latency chunk_overhead control_latency startup cli_startup idle live_latency event_streams agents git_time report; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(VENV)/.installed-dev ## Format the code

@@ -106,17 +106,26 @@ def live_rows(figures: dict[str, Any]) -> str:
     )
 
 
+def stream_rows(figures: dict[str, Any]) -> str:
+    """The rows of event streams, whose figures carry their own names too."""
+    return "".join(
+        row(f"events: {name.removesuffix('_received_ms').replace('_', ' ')}, commit → received", found, (None,) * 3)
+        for name, found in figures.items()
+    )
+
+
 def main() -> None:
     results = {name: load(name) for name in MEASURED}
-    live = load("live_latency")
+    live, streams = load("live_latency"), load("event_streams")
     about = results["start_latency"]["machine"]
     hardware = f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB"
     machine = f"{hardware}, {about['system']}, Python {about['python']}"
     loads = ", ".join(
-        f"{name} {result['machine']['load_before']}" for name, result in {**results, "live_latency": live}.items()
+        f"{name} {result['machine']['load_before']}"
+        for name, result in {**results, "live_latency": live, "event_streams": streams}.items()
     )
     table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
-    table += live_rows(live["figures"]) + idle_rows(results["idle"]["figures"])
+    table += live_rows(live["figures"]) + stream_rows(streams["figures"]) + idle_rows(results["idle"]["figures"])
     table += git_rows(results["git_time"]["figures"])
     table += memory_rows(results["agents"]["figures"]["memory_per_worker"])
     PAGE.write_text(TEMPLATE.read_text().format(machine=machine, table=table, loads=loads))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.receiver import receiver  # noqa: F401
 from tests.support.yard import Yard
 
 
