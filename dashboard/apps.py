@@ -19,10 +19,13 @@ class DashboardConfig(AppConfig):
             celery,  # noqa: F401 - the first application made is the one that senders use
             tokens,
         )
+        from dashboard.models import Webhook
+        from specs import secrets
         from specs.acting import acted
 
         acted.connect(audit.keep, dispatch_uid="dashboard.audit")
         audit_edits.watch()
+        secrets.also_encrypted(Webhook, "secret")
         request_finished.connect(tokens.write_uses, dispatch_uid="dashboard.tokens")
         post_migrate.connect(make_roles, sender=self, dispatch_uid="dashboard.make_roles")
 

@@ -148,6 +148,16 @@ def encrypt_anew() -> int:
             unreadable = unreadable or str(error)
             continue
         changed += Secret.objects.filter(pk=secret.pk, value=secret.value).update(value=again)
+    for model, field in _others:
+        for pk, stored in _column(model, field):
+            if encryption.is_under_first_key(stored):
+                continue
+            try:
+                again = encryption.encrypt(encryption.decrypt(stored))
+            except SecretUnreadable:
+                unreadable = unreadable or f"Nobody can decrypt the secret of {model._meta.verbose_name} {pk}."
+                continue
+            changed += model._default_manager.filter(pk=pk, **{field: stored}).update(**{field: again})
     if unreadable:
         raise SecretUnreadable(unreadable)
     return changed
@@ -155,7 +165,21 @@ def encrypt_anew() -> int:
 
 def all_under_first_key() -> bool:
     """Whether no key but the first is needed any more. Raises KeyUnusable."""
-    return all(map(encryption.is_under_first_key, Secret.objects.values_list("value", flat=True).iterator()))
+    columns = [(Secret, "value"), *_others]
+    return all(encryption.is_under_first_key(stored) for column in columns for _, stored in _column(*column))
+
+
+_others: "list[tuple[type[models.Model], str]]" = []
+
+
+def also_encrypted(model: type[models.Model], field: str) -> None:
+    """Another column of texts under the same keys, of a layer above: it changes keys with the secrets."""
+    if (model, field) not in _others:
+        _others.append((model, field))
+
+
+def _column(model: type[models.Model], field: str) -> Iterator[tuple[int, str]]:
+    yield from model._default_manager.order_by("pk").values_list("pk", field).iterator()
 
 
 # What is right

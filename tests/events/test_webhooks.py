@@ -10,12 +10,15 @@ from typing import Any
 
 import psutil
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from dashboard.models import AuditEntry, DeliveryResult, Webhook, WebhookDelivery
 from dashboard.webhooks import sending, verbs
 from dashboard.webhooks.sender import Sender
 from queue_app.errors import BadValue
+from specs import encryption, secrets
+from specs.errors import SecretUnreadable
 from tests.events.conftest import write
 from tests.support import make
 from tests.support.driving import Pool
@@ -97,6 +100,29 @@ def test_the_secret_is_not_in_the_database(receiver: Receiver) -> None:
     stored = Webhook.objects.values().get()
     assert not any(secret.removeprefix("whsec_") in str(value) for value in stored.values())
     assert not any(secret[6:20] in f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all())
+
+
+def test_it_changes_keys_with_the_other_secrets(
+    receiver: Receiver, sends: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or `specyard secrets rotate --drop-old` would leave webhooks that nobody can sign for."""
+    keys = [encryption.new_key()]
+    monkeypatch.setattr(type(settings.SPECYARD), "secrets_keys", lambda self, make=False: keys)
+    webhook, secret = webhook_to(receiver)
+    keys.insert(0, encryption.new_key())
+    assert not secrets.all_under_first_key()
+    assert secrets.encrypt_anew() == 1
+    assert secrets.all_under_first_key()
+    del keys[1]
+    write()
+    sends.round()
+    assert_signed(receiver.received[0], secret)
+    keys[0] = encryption.new_key()
+    write()
+    sends.round()
+    assert "cannot be read" in webhook.deliveries.get(seq=2).error
+    with pytest.raises(SecretUnreadable, match="webhook"):
+        secrets.encrypt_anew()
 
 
 def test_only_what_is_wanted_is_sent(receiver: Receiver, sends: Node) -> None:
