@@ -1,5 +1,6 @@
 """Django's settings, all derived from `dashboard.config`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
@@ -23,7 +24,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_htmx",
-    "ninja",  # the scripts of its page of documentation
     "tailwind",
     "specs",
     "workers",
@@ -33,7 +33,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "dashboard.requests.Requests",
-    "dashboard.api.problems.Problems",
+    "dashboard.api.door.Door",
     "django.middleware.security.SecurityMiddleware",
     "dashboard.security.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -63,7 +63,8 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
-STATICFILES_DIRS = [FILES / "static"]
+NINJA = Path(*find_spec("ninja").submodule_search_locations)  # the scripts of its page; imported when first needed
+STATICFILES_DIRS = [FILES / "static", NINJA / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 TAILWIND_APP_NAME = "dashboard.theme"

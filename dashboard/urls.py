@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""Every address of the site but those of the API (dashboard/urls_with_api.py)."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -10,7 +10,6 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/", include("dashboard.api.urls")),
     path("", include("dashboard.live.urls")),
     path("", include("dashboard.pages.urls")),
 ]

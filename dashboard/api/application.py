@@ -4,8 +4,8 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from ninja import NinjaAPI
-from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
@@ -35,9 +35,17 @@ from dashboard.api import (
 from dashboard.api.authentication import LOOKING
 from dashboard.api.bodies import StrictParser
 from dashboard.api.document import complete
+from dashboard.api.door import PREFIX
 from dashboard.api.throttling import PerCaller
 
 VERSION = "1"
+SWAGGER = {
+    "url": f"{PREFIX}openapi.json",
+    "layout": "BaseLayout",
+    "deepLinking": True,
+    "persistAuthorization": True,
+    "tryItOutEnabled": True,
+}
 DESCRIPTION = (
     "Everything that the pages can do. Times are ISO 8601 in UTC, names are snake_case, and every error is a problem "
     "detail after RFC 9457 (`application/problem+json`)."
@@ -53,7 +61,7 @@ class Api(NinjaAPI):
 
     def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
         """The document, with what ninja does not know of the operations."""
-        schema = super().get_openapi_schema(**given)
+        schema = super().get_openapi_schema(**{"path_prefix": PREFIX, **given})
         complete(schema)
         return schema
 
@@ -108,7 +116,7 @@ def document(request: HttpRequest) -> HttpResponse:
 @access.looking()
 def documentation(request: HttpRequest) -> HttpResponse:
     """The document as a page on which everything can be tried; nothing of it comes from elsewhere."""
-    return Swagger({"persistAuthorization": True, "tryItOutEnabled": True}).render_page(request, api)
+    return render(request, "api/docs.html", {"settings": SWAGGER})
 
 
 def unknown(request: HttpRequest, path: str) -> HttpResponse:

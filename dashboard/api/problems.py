@@ -23,7 +23,6 @@ from workers.errors import InvalidWords, WorkerError
 from workers.git import GitFailed
 
 MEDIA_TYPE = "application/problem+json"
-PREFIX = "/api/"
 TYPE = "urn:specyard:problem:"
 RETRY_SECONDS = 1  # after which what was unavailable may be there again
 SOURCES = {
@@ -201,17 +200,10 @@ WORDS = {
 }
 
 
-class Problems:
-    """Middleware: whatever else refuses a request to the API (a wrong host, say) says it in that shape."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        is_said = response.headers.get("Content-Type", "").startswith(MEDIA_TYPE)
-        if not request.path.startswith(PREFIX) or response.status_code < HTTPStatus.BAD_REQUEST or is_said:
-            return response
-        words = WORDS.get(HTTPStatus(response.status_code), response.reason_phrase)
-        kept = {name: value for name, value in response.headers.items() if not name.lower().startswith("content-")}
-        return problem(response.status_code, words, headers=kept)
+def in_shape(response: HttpResponse) -> HttpResponse:
+    """A refusal of whoever it may be, as a problem."""
+    if response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
+        return response
+    words = WORDS.get(HTTPStatus(response.status_code), response.reason_phrase)
+    kept = {name: value for name, value in response.headers.items() if not name.lower().startswith("content-")}
+    return problem(response.status_code, words, headers=kept)

@@ -39,7 +39,7 @@ def methods_of(view: Any) -> set[str]:
 
 
 def pages() -> set[tuple[str, str]]:
-    return {(method, str(one.name)) for one in patterns(get_resolver()) for method in methods_of(one.callback)}
+    return {(method, str(one.name)) for one in patterns(get_resolver("dashboard.urls_with_api")) for method in methods_of(one.callback)}
 
 
 def operations() -> dict[tuple[str, str], str]:

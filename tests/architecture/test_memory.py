@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.architecture.source import ROOT
 
-LATE = ("unidiff", "markdown_it", "prometheus_client")
+LATE = ("unidiff", "markdown_it", "prometheus_client", "ninja")
 CODE = """
 import sys, django
 django.setup()

@@ -8,7 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from unittest import mock
 
 import pytest
@@ -30,3 +30,11 @@ def engines_in_threads_need_a_fixture() -> Iterator[None]:
     refusal = AssertionError("Take the fixture `owned`: its pool closes the connections of its threads")
     with mock.patch.object(driving.pool, "submit", side_effect=refusal):
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may be no text (half a character); pytest-xdist can pass on nothing else."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
