@@ -165,7 +165,7 @@ def encrypt_anew() -> int:
 
 def all_under_first_key() -> bool:
     """Whether no key but the first is needed any more. Raises KeyUnusable."""
-    columns = [(Secret, "value"), *_others]
+    columns: list[tuple[type[models.Model], str]] = [(Secret, "value"), *_others]
     return all(encryption.is_under_first_key(stored) for column in columns for _, stored in _column(*column))
 
 

@@ -64,7 +64,7 @@ class Asking(RunnerLink):
         number = self.worker.continues_id
         while number is not None:
             found = Worker.objects.filter(pk=number, session_id=self.worker.session_id)
-            links = retrying(partial(list, found.values_list("continues_id", flat=True)))
+            links: list[int | None] = retrying(partial(list, found.values_list("continues_id", flat=True)))
             if links:
                 yield number
             number = links[0] if links else None

@@ -123,8 +123,7 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
 
 def _inherited(before: Worker) -> dict[str, Any]:
     """What comes with a workspace. Whether the agent still knows its session is seen when it is to be taken up."""
-    names = ("workspace", "branch", "base_commit", "head_commit", "prepared_at")
-    names += ("session_id", "session_profile")
+    names = ["workspace", "branch", "base_commit", "head_commit", "prepared_at", "session_id", "session_profile"]
     return {name: getattr(before, name) for name in names}
 
 
