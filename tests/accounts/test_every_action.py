@@ -39,7 +39,8 @@ def methods_of(view: Any) -> set[str]:
 
 
 def pages() -> set[tuple[str, str]]:
-    return {(method, str(one.name)) for one in patterns(get_resolver("dashboard.urls_with_api")) for method in methods_of(one.callback)}
+    found = patterns(get_resolver("dashboard.urls_with_api"))
+    return {(method, str(one.name)) for one in found for method in methods_of(one.callback)}
 
 
 def operations() -> dict[tuple[str, str], str]:

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 NOBODYS = 4711  # a number that no row has
 # What every account may do to what is its own.
 OWN = {"create_token", "revoke_token"}
-FOR_ADMINS = re.compile(r"list_audit_entries|drain_node|resume_node|(set|delete)_\w+_secret|\w*webhook\w*|list_deliveries|redeliver")
+FOR_ADMINS = re.compile(
+    r"list_audit_entries|drain_node|resume_node|(set|delete)_\w+_secret|\w*webhook\w*|list_deliveries|redeliver"
+)
 BODIES = {"create_token": {"name": "one"}}
 
 
