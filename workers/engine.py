@@ -102,6 +102,9 @@ class Engine(Attending):
             logger.warning("Worker %s: the runner died during the teardown command", self.worker.pk)
             self.forget_runner()
             return
+        except GivenUp as end:
+            logger.warning("Worker %s: the teardown command was not run: %s", self.worker.pk, end.message)
+            return
         if result["outcome"] != "passed":
             logger.warning("Worker %s: the teardown command failed: %s", self.worker.pk, result["message"])
 

@@ -100,3 +100,17 @@ def test_a_secret_that_cannot_be_decrypted_ends_the_worker_with_a_sentence(
     assert attempts(worker) in ([], [(1, 1, "interrupted", "interrupted")])
     assert leftovers(worker) == []
     assert [event.kind for event in Event.objects.filter(worker_id=worker.pk)][-1] == "worker_failed"
+
+
+@pytest.mark.usefixtures("launcher")
+def test_a_key_that_is_lost_before_the_teardown_command_changes_nothing_that_was_reached(tmp_path: Path) -> None:
+    kept, gone = settings.SPECYARD.data / "secrets.key", tmp_path / "gone"
+    project = make.project(tmp_path, teardown_command="touch torn-down", secrets={"DEPLOY_KEY": SECRET})
+    worker = make.worker(f"mv '{kept}' '{gone}'", project=project)
+    try:
+        worker = driven(worker)
+    finally:
+        gone.rename(kept)
+    assert (worker.status, worker.error) == (WorkerStatus.COMPLETED, "")
+    assert not (tmp_path / "torn-down").exists()
+    assert leftovers(worker) == []
