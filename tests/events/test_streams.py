@@ -10,9 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from dashboard.events import Page, Wanted, told_after
 from dashboard.live import bells, sse
 from dashboard.live import feed as feeds
+from dashboard.live.callers import Caller
 from dashboard.live.feed import Feed, places
+from dashboard.live.streams import Stream
 from dashboard.models import ApiToken
 from tests.events.conftest import Open, in_database, write
 from tests.support import make
@@ -71,6 +74,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice_while_somebody_writes(
     if redis:
         request.getfixturevalue("valkey")
     await in_database(write, 700)
+    listening = await open_stream()  # so that the reader is at work when others come
     over = asyncio.Event()
 
     async def hammer() -> None:
@@ -89,8 +93,24 @@ async def test_nothing_is_lost_and_nothing_comes_twice_while_somebody_writes(
         await stream.leave()
     over.set()
     await writer
+    await listening.until_told(await in_database(latest_seq))
+    assert listening.numbers == list(range(701, listening.numbers[-1] + 1))
     for since, numbers in told.items():
         assert numbers == list(range(since + 1, numbers[-1] + 1))
+
+
+async def test_a_stream_that_is_behind_the_reader_reads_on_before_it_goes_live(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_database(write, 5)
+    feed.seq = 5  # the reader was faster
+    stream = Stream(Caller(1), Wanted(), 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(feeds, "page_after", lambda *_: Page(told_after(0, with_projects=False)[:3], 3, is_last=True))
+        assert [told.seq for told in await feed.catch_up(stream)] == [1, 2, 3]
+    assert not stream.is_live
+    assert [told.seq for told in await feed.catch_up(stream)] == [4, 5]
+    assert stream.is_live
 
 
 async def test_many_streams_at_once_all_get_everything(open_stream: Open, valkey: Valkey) -> None:
