@@ -16,6 +16,7 @@ from django.db import connections
 from dashboard import tokens
 from dashboard.asgi import application
 from dashboard.live.feed import Feed
+from tests.events.sending import sends
 from tests.live.conftest import in_database
 from tests.pages.conftest import admin, node, operator, viewer
 from tests.support.receiver import receiver  # noqa: F401
@@ -24,7 +25,7 @@ from tests.support.web import web  # noqa: F401
 from workers.models import emit, unit_of_work
 from workers.states import EventKind
 
-__all__ = ["admin", "in_database", "node", "operator", "viewer"]
+__all__ = ["admin", "in_database", "node", "operator", "sends", "viewer"]
 PATH = "/api/workers/events"
 SECONDS = 10.0  # within which whatever a test waits for arrives
 

@@ -1,14 +1,5 @@
 """Webhooks: every event arrives, signed, in its order, whatever receivers, nodes and databases do."""
 
-import base64
-import hashlib
-import hmac
-import time
-from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
-
-import psutil
 import pytest
 from django.conf import settings
 from django.utils import timezone
@@ -20,52 +11,14 @@ from queue_app.errors import BadValue
 from specs import encryption, secrets
 from specs.errors import SecretUnreadable
 from tests.events.conftest import write
+from tests.events.sending import Node, assert_signed, fresh, webhook_to
 from tests.support import make
 from tests.support.driving import Pool
-from tests.support.receiver import Receiver, close, drip, flood, hang, status
-from tests.support.wait import until
+from tests.support.receiver import Receiver, status
 from workers.models import Event, latest_seq
 from workers.states import EventKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Node:
-    """A sender whose rounds a test runs."""
-
-    def __init__(self) -> None:
-        self._pool = Pool()
-        self.sender = Sender(self._pool)
-
-    def round(self) -> None:
-        """One round, up to the end of what it has begun."""
-        self.sender.run_once()
-        until(lambda: not self.sender._served, what="the round ends")
-
-    def close(self) -> None:
-        self.sender.stop()
-        self._pool.shutdown()
-
-
-@pytest.fixture
-def sends(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(sending, "TIMEOUT", 1.0)
-    one = Node()
-    yield one
-    one.close()
-
-
-def webhook_to(receiver: Receiver, **facts: Any) -> tuple[Webhook, str]:
-    return verbs.create(receiver.url, by="ada", **facts)
-
-
-def at_once() -> None:
-    """Whatever waits for its next attempt waits no longer."""
-    Webhook.objects.update(next_at=None)
-
-
-def fresh(webhook: Webhook) -> Webhook:
-    return Webhook.objects.get(pk=webhook.pk)
 
 
 def test_events_arrive_signed_and_in_their_order(receiver: Receiver, sends: Node) -> None:
@@ -83,16 +36,6 @@ def test_events_arrive_signed_and_in_their_order(receiver: Receiver, sends: Node
     assert_signed(first, secret)
     assert len({one.headers["webhook-id"] for one in receiver.received}) == 5
     assert set(webhook.deliveries.values_list("result", "attempts", "status_code")) == {("delivered", 1, 200)}
-
-
-def assert_signed(received: Any, secret: str) -> None:
-    """As the specification tells receivers to check it."""
-    uid, at = received.headers["webhook-id"], received.headers["webhook-timestamp"]
-    assert abs(int(at) - time.time()) < 60
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    assert len(key) >= 24
-    signed = hmac.new(key, f"{uid}.{at}.".encode() + received.body, hashlib.sha256).digest()
-    assert received.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
 
 
 def test_the_secret_is_not_in_the_database(receiver: Receiver) -> None:
@@ -134,180 +77,6 @@ def test_only_what_is_wanted_is_sent(receiver: Receiver, sends: Node) -> None:
     write(3)
     sends.round()
     assert receiver.numbers == [start + 1]
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        (status(500, "oh no"), "answered 500"),
-        (status(302, Location="http://127.0.0.1:1/"), "answered 302, and redirects are not followed"),
-        (hang, "no answer within 1 s"),
-        (drip, "no answer within 1 s"),
-        (close, "RemoteDisconnected"),
-    ],
-    ids=["500", "redirect", "hang", "drip", "close"],
-)
-def test_what_failed_is_sent_again_and_what_follows_waits(
-    answer: Any,
-    error: str,
-    receiver: Receiver,
-    sends: Node,
-) -> None:
-    receiver.answers = [answer]
-    webhook, _ = webhook_to(receiver)
-    write(3)
-    began = time.monotonic()
-    sends.round()
-    assert time.monotonic() - began < 5
-    assert receiver.numbers == [1]
-    (delivery,) = webhook.deliveries.all()
-    assert (delivery.result, delivery.attempts) == (DeliveryResult.WAITING, 1)
-    assert error in delivery.error
-    found = fresh(webhook)
-    assert (found.failures, found.state) == (1, "retrying")
-    assert found.next_at is not None
-    assert found.next_at > timezone.now() + timedelta(seconds=2)
-    sends.round()
-    assert receiver.numbers == [1], "it was not its time"
-    at_once()
-    sends.round()
-    assert receiver.numbers == [1, 1, 2, 3]
-    again = receiver.received[:2]
-    assert again[0].headers["webhook-id"] == again[1].headers["webhook-id"]
-    assert again[0].body == again[1].body
-    assert fresh(webhook).state == "working"
-
-
-def test_a_gigabyte_is_neither_read_nor_kept(receiver: Receiver, sends: Node) -> None:
-    receiver.answers = [flood]
-    webhook, _ = webhook_to(receiver)
-    write()
-    before = psutil.Process().memory_info().rss
-    sends.round()
-    (delivery,) = webhook.deliveries.all()
-    assert (delivery.result, len(delivery.answer)) == (DeliveryResult.DELIVERED, 1000)
-    assert psutil.Process().memory_info().rss - before < 100 * 2**20
-
-
-def test_what_was_answered_is_stored_whatever_it_is(receiver: Receiver, sends: Node) -> None:
-    receiver.answers = [status(400, "no\0pe \x1b[31m")]
-    webhook, _ = webhook_to(receiver)
-    write()
-    sends.round()
-    assert "no" in webhook.deliveries.get().answer
-
-
-def test_a_slow_receiver_does_not_keep_others_waiting(receiver: Receiver, sends: Node) -> None:
-    other = Receiver()
-    try:
-        receiver.answers = [hang]
-        webhook_to(receiver)
-        webhook_to(other)
-        write(3)
-        sends.sender.run_once()
-        other.until(3, seconds=0.9)
-    finally:
-        other.close()
-
-
-def test_retry_after_is_heeded(receiver: Receiver, sends: Node) -> None:
-    receiver.answers = [status(429, Retry_After="600")]
-    webhook, _ = webhook_to(receiver)
-    write()
-    sends.round()
-    next_at = fresh(webhook).next_at
-    assert next_at is not None
-    assert timedelta(seconds=590) < next_at - timezone.now() < timedelta(seconds=610)
-
-
-def test_the_pauses_grow_up_to_an_hour() -> None:
-    for failures in range(1, 60):
-        usual = min(5.0 * 2 ** (failures - 1), 3600)
-        assert usual * 0.8 <= sending.delay(failures) <= usual * 1.2
-
-
-def test_after_a_day_an_event_is_given_up_and_after_days_the_webhook(
-    receiver: Receiver,
-    sends: Node,
-) -> None:
-    receiver.answers = [status(503)] * 12
-    webhook, _ = webhook_to(receiver)
-    write(3)
-    for _ in range(sending.FEWEST):
-        sends.round()
-        at_once()
-    assert webhook.deliveries.get().result == DeliveryResult.WAITING
-    assert fresh(webhook).state == "retrying"
-    WebhookDelivery.objects.update(event_at=timezone.now() - sending.GIVE_UP)
-    sends.round()
-    assert webhook.deliveries.get(seq=1).result == DeliveryResult.GIVEN_UP
-    assert fresh(webhook).state == "failing"
-    Webhook.objects.update(failing_since=timezone.now() - sending.DISABLE)
-    at_once()
-    sends.round()
-    assert (fresh(webhook).active, fresh(webhook).disabled_why) == (False, "Nothing has come through for 3 days.")
-    entry = AuditEntry.objects.get(action="webhook.disable")
-    assert (entry.actor, entry.source, entry.target_id) == ("", "system", webhook.pk)
-    at_once()
-    sends.round()
-    assert set(receiver.numbers) == {1, 2}
-
-
-def test_a_failing_webhook_works_again_after_one_success(receiver: Receiver, sends: Node) -> None:
-    webhook, _ = webhook_to(receiver)
-    Webhook.objects.update(failing_since=timezone.now(), failures=7)
-    write()
-    sends.round()
-    assert fresh(webhook).state == "working"
-
-
-def test_410_disables(receiver: Receiver, sends: Node) -> None:
-    receiver.answers = [status(410)]
-    webhook, _ = webhook_to(receiver)
-    write(2)
-    sends.round()
-    assert receiver.numbers == [1]
-    assert fresh(webhook).state == "disabled"
-    assert AuditEntry.objects.filter(action="webhook.disable", target_id=webhook.pk).exists()
-    write(1)
-    verbs.change(webhook, active=True)
-    write(1)
-    sends.round()
-    assert receiver.numbers == [1, 4], "it goes on with what happens from then on"
-
-
-def test_a_node_that_dies_in_the_middle_loses_nothing(receiver: Receiver, sends: Node) -> None:
-    """What it had sent and not settled comes again, under the same name."""
-    webhook, _ = webhook_to(receiver)
-    write(3)
-    assert sending.hold(webhook.pk, "dead")
-    delivery = sending.next_delivery(webhook.pk, "dead")
-    assert delivery is not None
-    sending.attempt(delivery)
-    sends.round()
-    assert receiver.numbers == [1], "another node has the lease"
-    Webhook.objects.update(held_until=timezone.now() - timedelta(seconds=1))
-    sends.round()
-    assert receiver.numbers == [1, 1, 2, 3]
-    assert receiver.received[0].headers["webhook-id"] == receiver.received[1].headers["webhook-id"]
-    sending.settle(delivery, "too late", "dead")
-    assert webhook.deliveries.get(pk=delivery.pk).result == DeliveryResult.DELIVERED
-
-
-def test_two_nodes_do_not_both_send(receiver: Receiver, sends: Node) -> None:
-    other = Node()
-    try:
-        webhook_to(receiver)
-        for _ in range(10):
-            write(3)
-            sends.sender.run_once()
-            other.sender.run_once()
-        until(lambda: len(receiver.received) >= 25 or not (sends.round() or other.round()))
-        sends.round()
-        other.round()
-    finally:
-        other.close()
-    assert receiver.numbers == list(range(1, 31))
 
 
 def test_what_is_gone_is_said_to_be(receiver: Receiver, sends: Node) -> None:
