@@ -8,7 +8,20 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from workers.errors import WorkerError
-from workers.models import Artifact, Attempt, Event, EventCounter, Landing, Message, Node, Question, Worker, WorkerChunk
+from workers.models import (
+    Artifact,
+    Attempt,
+    Event,
+    EventCounter,
+    Landing,
+    Message,
+    Node,
+    Question,
+    TestReport,
+    Totals,
+    Worker,
+    WorkerChunk,
+)
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -125,6 +138,17 @@ class NodeAdmin(ReadOnlyAdmin):
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["seq", "kind", "worker_id", "at"]
     list_filter = ["kind"]
+
+
+@admin.register(Totals)
+class TotalsAdmin(ReadOnlyAdmin):
+    list_display = ["id", "seq"]
+
+
+@admin.register(TestReport)
+class TestReportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "artifact", "tests", "failures", "errors", "skipped", "seconds"]
+    list_select_related = ["artifact"]
 
 
 @admin.register(EventCounter)

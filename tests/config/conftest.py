@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -24,7 +25,8 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     (tmp_path / "yard").mkdir()
     monkeypatch.chdir(tmp_path / "yard")
     loading.loaded.cache_clear()
-    yield
+    with mock.patch.dict(os.environ):  # flags become variables
+        yield
     loading.loaded.cache_clear()
 
 

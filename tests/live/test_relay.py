@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from dashboard.live import bells, drawing
+from dashboard.live.topics import SLOW
 from dashboard.pages import cards
 from queue_app import dispatch
 from queue_app.models import WorkerQueue
@@ -57,7 +58,7 @@ async def test_what_an_agent_uses_is_shown_while_it_is_at_work_and_only_then(ope
     profiles, own = await open_page("profiles"), await open_page(f"worker:{worker.pk}")
     for tokens, told in ((184_000, "184k <i>"), (1_300_000, "1.3M <i>")):
         await in_database(attempt.used, worker, tokens, 0, Decimal("1.92"))
-        await profiles.until_shows("profile-usage", told, timeout=2)
+        await profiles.until_shows("profile-usage", told, timeout=SLOW["profile_usage"] + 2)
         await own.until_shows(f"worker-{worker.pk}-facts", told, timeout=2)
         await own.until_shows(f"worker-{worker.pk}-timeline", told, timeout=2)
     profiles.messages.clear()

@@ -11,7 +11,7 @@ from dashboard.pages.questions import Ask, open_questions
 from dashboard.templatetags.specyard import timed
 from tests.support import make
 from workers.models import Attempt, Message, Question, Worker
-from workers.states import AttemptStatus, ChunkOutcome
+from workers.states import AttemptStatus, ChunkOutcome, Reason
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ALWAYS = {"id": "all", "name": "Always allow docker compose", "kind": "allow_always"}
@@ -351,7 +351,7 @@ def test_what_cannot_be_said_is_refused(act, talking, text):
 
 def test_who_is_not_there_cannot_be_told_anything(act, viewer, talking):
     assert "Tell the agent something" in conversation(viewer, talking)
-    talking.fail("agent_missing"[:20], "no")
+    talking.fail(Reason.CHUNK_FAILED, "no")
     assert "Tell the agent something" not in conversation(viewer, talking)
     reply = act("post", f"/workers/{talking.pk}/messages", {"text": "hello"})
     assert reply.status_code == 409
