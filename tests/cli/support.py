@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,6 +135,14 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
+
+    def interrupted(self) -> int:
+        """Ctrl-C, again after a while: what comes right before Python waits for a line is noticed after it only."""
+        for _ in range(int(SECONDS)):
+            self.interrupt()
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(1)
+        return self.ends()
 
     def ends(self) -> int:
         """Read what still comes; gives the exit code."""

@@ -38,3 +38,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_commands_get_is_known() -> None:
+    """Remember the user's own PATH and HOME before a test puts others in their place."""
+    from workers.runner.environment import base
+
+    base()
