@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -46,3 +47,16 @@ def what_commands_get_is_known() -> None:
     from workers.runner.environment import base
 
     base()
+
+
+@pytest.fixture(autouse=True)
+def what_is_left_on_disk_goes_with_its_rows() -> Iterator[None]:
+    """Remove what workers have kept: a row that is rolled back gives its number to the next, which would find it.
+
+    Runs of number 0 are of no worker; they are ready for any, and may serve the next test.
+    """
+    yield
+    data = Path(DATA)
+    for kept in ("agents", "artifacts", "logs", "runs", "workspaces"):
+        for directory in data.joinpath(kept).glob("[1-9]*"):
+            shutil.rmtree(directory, ignore_errors=True)
