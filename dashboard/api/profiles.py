@@ -1,11 +1,11 @@
 """Agent profiles: the list, one profile, adding, changing, deleting. Secrets are taken and never given."""
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
@@ -134,10 +134,7 @@ def get_profile(request: HttpRequest, id: int) -> ProfileOut:
 def update_profile(request: HttpRequest, id: int, body: ProfileChange) -> ProfileOut:  # type: ignore[valid-type]
     """Change some of it. An agent that is at work goes on as it was started."""
     data, secrets = _parts(request, body)
-    with transaction.atomic():
-        profile = _locked(request, id)
-        conditions.check(request, lambda: ProfileOut.of(profile))
-        update(profile, data, secrets, by=request.user.get_username())
+    _change(request, id, lambda profile: update(profile, data, secrets, by=request.user.get_username()))
     return ProfileOut.of(access.get_profile(request.user, id))
 
 
@@ -150,10 +147,7 @@ def update_profile(request: HttpRequest, id: int, body: ProfileChange) -> Profil
 )
 def delete_profile(request: HttpRequest, id: int) -> Status[None]:
     """Delete it. 409 while a project, a spec or a worker needs it."""
-    with transaction.atomic():
-        profile = _locked(request, id)
-        conditions.check(request, lambda: ProfileOut.of(profile))
-        remove(profile)
+    _change(request, id, remove)
     return Status(HTTPStatus.NO_CONTENT, None)
 
 
@@ -165,6 +159,5 @@ def _parts(request: HttpRequest, body: Any) -> tuple[dict[str, Any], dict[str, s
     return data, secrets
 
 
-def _locked(request: HttpRequest, pk: int) -> AgentProfile:
-    AgentProfile.objects.select_for_update().filter(pk=pk).first()
-    return access.get_profile(request.user, pk)
+def _change(request: HttpRequest, pk: int, verb: Callable[[AgentProfile], object]) -> None:
+    conditions.change(request, lambda: access.get_profile(request.user, pk), ProfileOut.of, verb)

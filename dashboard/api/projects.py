@@ -1,10 +1,10 @@
 """Projects: the list, one project, adding, changing, deleting."""
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
-from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
@@ -120,11 +120,8 @@ def get_project(request: HttpRequest, id: int) -> ProjectOut:
 )
 def update_project(request: HttpRequest, id: int, body: ProjectChange) -> ProjectOut:  # type: ignore[valid-type]
     """Change some of it. What runs goes on as it began."""
-    change: dict[str, Any] = body.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
-    with transaction.atomic():
-        project = _locked(request, id)
-        conditions.check(request, lambda: ProjectOut.of(project))
-        editing.update_project(project, change)
+    facts: dict[str, Any] = body.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    _change(request, id, lambda project: editing.update_project(project, facts))
     return ProjectOut.of(access.get_project(request.user, id))
 
 
@@ -133,13 +130,9 @@ def update_project(request: HttpRequest, id: int, body: ProjectChange) -> Projec
 )
 def delete_project(request: HttpRequest, id: int) -> Status[None]:
     """Delete it with its specs. 409 while one of them runs or waits, and once something of it has run."""
-    with transaction.atomic():
-        project = _locked(request, id)
-        conditions.check(request, lambda: ProjectOut.of(project))
-        project.remove()
+    _change(request, id, Project.remove)
     return Status(HTTPStatus.NO_CONTENT, None)
 
 
-def _locked(request: HttpRequest, pk: int) -> Project:
-    Project.objects.select_for_update().filter(pk=pk).first()
-    return access.get_project(request.user, pk)
+def _change(request: HttpRequest, pk: int, verb: Callable[[Project], object]) -> None:
+    conditions.change(request, lambda: access.get_project(request.user, pk), ProjectOut.of, verb)

@@ -1,9 +1,10 @@
 """The queue: what waits, its order, and whether it moves."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Literal
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
@@ -19,8 +20,7 @@ from dashboard.api.workers import Priority, Results, RunIn, enqueued, results_sh
 from dashboard.api.yard import YardOut
 from queue_app import bulk, dispatch, ordering, outlook
 from queue_app.errors import BadValue
-from queue_app.models import Yard
-from workers.models import unit_of_work
+from queue_app.models import WorkerQueue, Yard
 
 router = Router(tags=["queue"])
 
@@ -128,20 +128,16 @@ def get_entry(request: HttpRequest, id: int) -> EntryOut:
 @router.patch("/queue/{int:id}", auth=ACTING, response=EntryOut, summary="Change an entry", openapi_extra=CONDITIONAL)
 def update_entry(request: HttpRequest, id: int, body: EntryChange) -> EntryOut:
     """Change its priority, or the time before which it does not start."""
-    access.get_entry(request.user, id)
-    _change(request, id, body)
-    return entry_shown(id)
-
-
-@unit_of_work
-def _change(request: HttpRequest, pk: int, body: EntryChange) -> None:
-    Yard.locked()
-    conditions.check(request, lambda: entry_shown(pk))
     by = request.user.get_username()
-    if "priority" in body.model_fields_set:
-        ordering.set_priority(pk, body.priority, by)
-    if "not_before" in body.model_fields_set:
-        dispatch.set_not_before(pk, body.not_before, by)
+
+    def verb(entry: WorkerQueue) -> None:
+        if "priority" in body.model_fields_set:
+            ordering.set_priority(id, body.priority, by)
+        if "not_before" in body.model_fields_set:
+            dispatch.set_not_before(id, body.not_before, by)
+
+    _change(request, id, verb)
+    return entry_shown(id)
 
 
 @router.delete(
@@ -149,8 +145,16 @@ def _change(request: HttpRequest, pk: int, body: EntryChange) -> None:
 )
 def delete_entry(request: HttpRequest, id: int) -> Status[None]:
     """Take it out of the queue. 404 when it has started or was removed already."""
-    access.get_entry(request.user, id)
-    conditions.check(request, lambda: entry_shown(id))
-    if not dispatch.remove(id, request.user.get_username()):
-        raise Http404(f"There is no queue entry {id}.")
+    _change(request, id, lambda entry: dispatch.remove(id, request.user.get_username()))
     return Status(HTTPStatus.NO_CONTENT, None)
+
+
+def _change(request: HttpRequest, pk: int, verb: Callable[[WorkerQueue], object]) -> None:
+    """Under the yard's lock, without which no entry starts, moves or goes."""
+    conditions.change(
+        request,
+        lambda: access.get_entry(request.user, pk),
+        lambda entry: EntryOut.of(outlook.outlook(entry)),
+        verb,
+        lock=lambda _: Yard.locked(),
+    )

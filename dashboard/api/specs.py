@@ -1,9 +1,9 @@
 """Specs with their chunks: the list, one spec, writing, importing, deleting."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
@@ -107,24 +107,20 @@ def get_spec(request: HttpRequest, id: int) -> SpecOut:
 @router.put("/specs/{int:id}", auth=ACTING, response=SpecOut, summary="Replace a spec", openapi_extra=CONDITIONAL)
 def replace_spec(request: HttpRequest, id: int, body: NativeSpec) -> SpecOut:
     """Write it anew, with all its chunks. What runs keeps the plan with which it began."""
-    return _change(request, id, body.model_dump(exclude_unset=True))
+    return _written(request, id, lambda spec: body.model_dump(exclude_unset=True))
 
 
 @router.patch("/specs/{int:id}", auth=ACTING, response=SpecOut, summary="Change a spec", openapi_extra=CONDITIONAL)
 def update_spec(request: HttpRequest, id: int, body: SpecChange) -> SpecOut:  # type: ignore[valid-type]
     """Change some of it; `chunks` replaces all of them. What runs keeps the plan with which it began."""
-    spec = access.get_spec(request.user, id)
-    change: dict[str, Any] = body.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
-    return _change(request, id, {**editing.to_data(spec), **change})
+    facts: dict[str, Any] = body.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return _written(request, id, lambda spec: {**editing.to_data(spec), **facts})
 
 
 @router.delete("/specs/{int:id}", auth=ACTING, response={204: None}, summary="Delete a spec", openapi_extra=CONDITIONAL)
 def delete_spec(request: HttpRequest, id: int) -> Status[None]:
     """Delete it with its chunks; what it has run stays in the history. 409 while it runs or waits."""
-    with transaction.atomic():
-        spec = _locked(request, id)
-        conditions.check(request, lambda: SpecOut.whole(spec))
-        spec.remove()
+    _change(request, id, Spec.remove)
     return Status(HTTPStatus.NO_CONTENT, None)
 
 
@@ -134,19 +130,18 @@ def list_spec_chunks(request: HttpRequest, id: int) -> Any:
     return [ChunkOut.of(chunk) for chunk in access.get_spec(request.user, id).chunks.all()]
 
 
-def _change(request: HttpRequest, pk: int, data: dict[str, Any]) -> SpecOut:
-    with transaction.atomic():
-        spec = _locked(request, pk)
-        conditions.check(request, lambda: SpecOut.whole(spec))
-        editing.save_data(spec.project, spec.key, data)
+def _written(request: HttpRequest, pk: int, data: Callable[[Spec], dict[str, Any]]) -> SpecOut:
+    _change(request, pk, lambda spec: editing.save_data(spec.project, spec.key, data(spec)))
     return _shown(pk)
 
 
-def _locked(request: HttpRequest, pk: int) -> Spec:
-    """The spec under the lock of its project, which everybody who writes specs takes first."""
-    spec = access.get_spec(request.user, pk)
+def _change(request: HttpRequest, pk: int, verb: Callable[[Spec], object]) -> None:
+    conditions.change(request, lambda: access.get_spec(request.user, pk), SpecOut.whole, verb, lock=_lock)
+
+
+def _lock(spec: Spec) -> None:
+    """The lock of its project, which everybody who writes specs takes first."""
     Project.objects.select_for_update(no_key=True).get(pk=spec.project_id)
-    return access.get_spec(request.user, pk)
 
 
 def _shown(pk: int) -> SpecOut:

@@ -1,5 +1,6 @@
 """Webhooks: addresses to which events are sent. For administrators."""
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from dashboard import access
-from dashboard.api import extras
+from dashboard.api import conditions, extras
 from dashboard.api.authentication import ADMINISTERING
 from dashboard.api.paging import Body, Number, Page, Paging, by_number, page
 from dashboard.models import DeliveryResult, Webhook
@@ -114,22 +115,37 @@ def get_webhook(request: HttpRequest, id: int) -> Webhook:
     return access.get_webhook(request.user, id)
 
 
-@router.patch("/webhooks/{int:id}", auth=ADMINISTERING, response=WebhookOut, summary="Change a webhook")
+@router.patch(
+    "/webhooks/{int:id}",
+    auth=ADMINISTERING,
+    response=WebhookOut,
+    summary="Change a webhook",
+    openapi_extra=extras.CONDITIONAL,
+)
 def update_webhook(request: HttpRequest, id: int, given: WebhookChange) -> Webhook:
     """Change its address, kinds or project; disable it, or enable it again."""
-    webhook = access.get_webhook(request.user, id)
     facts = given.dict(exclude_unset=True)
     if "project" in facts:
         facts["project"] = _project(facts["project"])
-    verbs.change(webhook, by=request.user.get_username(), **facts)
-    return webhook
+    _change(request, id, lambda webhook: verbs.change(webhook, by=request.user.get_username(), **facts))
+    return access.get_webhook(request.user, id)
 
 
-@router.delete("/webhooks/{int:id}", auth=ADMINISTERING, response={204: None}, summary="Delete a webhook")
+@router.delete(
+    "/webhooks/{int:id}",
+    auth=ADMINISTERING,
+    response={204: None},
+    summary="Delete a webhook",
+    openapi_extra=extras.CONDITIONAL,
+)
 def delete_webhook(request: HttpRequest, id: int) -> Status[None]:
     """Forget it, with all that was sent to it."""
-    verbs.delete(access.get_webhook(request.user, id), by=request.user.get_username())
+    _change(request, id, lambda webhook: verbs.delete(webhook, by=request.user.get_username()))
     return Status(HTTPStatus.NO_CONTENT, None)
+
+
+def _change(request: HttpRequest, pk: int, verb: Callable[[Webhook], object]) -> None:
+    conditions.change(request, lambda: access.get_webhook(request.user, pk), WebhookOut.from_orm, verb)
 
 
 @router.post("/webhooks/{int:id}/test", auth=ADMINISTERING, response={202: DeliveryOut}, summary="Test a webhook")

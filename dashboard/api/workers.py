@@ -1,5 +1,7 @@
 """Workers: the list, one worker with its plan and its attempts, and what operators ask of them."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -158,9 +160,10 @@ def delete_worker(request: HttpRequest, id: int) -> Status[Any]:
 
     Its history stays, and so does what it did: `GET` still finds it. Repeating it changes nothing.
     """
-    worker = access.get_worker(request.user, id)
-    conditions.check(request, lambda: worker_shown(worker))
-    worker.request_removal(request.user.get_username())
+    by = request.user.get_username()
+    find = partial(access.get_worker, request.user, id)
+    conditions.change(request, find, worker_shown, lambda worker: worker.request_removal(by))
+    worker = find()
     if worker.is_active:
         return Status(HTTPStatus.ACCEPTED, worker_shown(worker))
     return Status(HTTPStatus.NO_CONTENT, None)
@@ -169,33 +172,25 @@ def delete_worker(request: HttpRequest, id: int) -> Status[Any]:
 @router.post("/workers/{int:id}/pause", auth=ACTING, response={202: WorkerOut}, summary="Pause a worker")
 def pause_worker(request: HttpRequest, id: int) -> Status[WorkerOut]:
     """Ask that everything of it is frozen; within 2 s `status` becomes `paused`. Repeating it changes nothing."""
-    worker = access.get_worker(request.user, id)
-    worker.request_pause(request.user.get_username())
-    return Status(HTTPStatus.ACCEPTED, worker_shown(worker))
+    return _asked(request, id, Worker.request_pause)
 
 
 @router.post("/workers/{int:id}/resume", auth=ACTING, response={202: WorkerOut}, summary="Resume a worker")
 def resume_worker(request: HttpRequest, id: int) -> Status[WorkerOut]:
     """Ask that it goes on. Repeating it changes nothing."""
-    worker = access.get_worker(request.user, id)
-    worker.request_resume(request.user.get_username())
-    return Status(HTTPStatus.ACCEPTED, worker_shown(worker))
+    return _asked(request, id, Worker.request_resume)
 
 
 @router.post("/workers/{int:id}/stop", auth=ACTING, response={202: WorkerOut}, summary="Stop a worker")
 def stop_worker(request: HttpRequest, id: int) -> Status[WorkerOut]:
     """Ask that everything of it ends, within 10 s. What has passed is kept. Repeating it changes nothing."""
-    worker = access.get_worker(request.user, id)
-    worker.request_stop(request.user.get_username())
-    return Status(HTTPStatus.ACCEPTED, worker_shown(worker))
+    return _asked(request, id, Worker.request_stop)
 
 
 @router.post("/workers/{int:id}/requeue", auth=ACTING, response={202: WorkerOut}, summary="Requeue a worker")
 def requeue_worker(request: HttpRequest, id: int) -> Status[WorkerOut]:
     """Stop it now and let its spec wait in the queue again; the chunks that have passed are kept."""
-    worker = access.get_worker(request.user, id)
-    dispatch.requeue(worker, request.user.get_username())
-    return Status(HTTPStatus.ACCEPTED, worker_shown(access.get_worker(request.user, id)))
+    return _asked(request, id, dispatch.requeue)
 
 
 @router.post(
@@ -212,6 +207,11 @@ def retry_worker(request: HttpRequest, response: HttpResponse, id: int) -> Statu
     """
     worker = access.get_worker(request.user, id)
     return begun(request, response, dispatch.retry(worker, request.user.get_username()))
+
+
+def _asked(request: HttpRequest, pk: int, verb: Callable[[Worker, str], None]) -> Status[WorkerOut]:
+    verb(access.get_worker(request.user, pk), request.user.get_username())
+    return Status(HTTPStatus.ACCEPTED, worker_shown(access.get_worker(request.user, pk)))
 
 
 @router.get("/workers/{int:id}/chunks", response=list[PlannedChunk], summary="List a worker's chunks")

@@ -56,10 +56,13 @@ def get_settings(request: HttpRequest) -> YardOut:
 @router.patch("/settings", auth=ACTING, response=YardOut, summary="Change the settings", openapi_extra=CONDITIONAL)
 def update_settings(request: HttpRequest, body: YardChange) -> YardOut:
     """Change the limit of active workers, or whether the queue moves. What may start then does so at once."""
-    conditions.check(request, YardOut.now)
     by = request.user.get_username()
-    if "paused" in body.model_fields_set:
-        (dispatch.pause_queue if body.paused else dispatch.resume_queue)(by)
-    if "limit" in body.model_fields_set:
-        dispatch.set_limit(body.limit, by)
+
+    def verb(yard: Yard) -> None:
+        if "paused" in body.model_fields_set:
+            (dispatch.pause_queue if body.paused else dispatch.resume_queue)(by)
+        if "limit" in body.model_fields_set:
+            dispatch.set_limit(body.limit, by)
+
+    conditions.change(request, Yard.current, lambda _: YardOut.now(), verb, lock=lambda _: Yard.locked())
     return YardOut.now()

@@ -1,20 +1,16 @@
 """A request that is sent again because its answer was lost does its work once."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
 from dashboard.api import idempotency
 from dashboard.models import ApiToken, KeptAnswer
 from specs.models import Project
-from tests.api.conftest import Call, caller
-from workers.models import Node
+from tests.api.conftest import Call, Together, caller
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BODY = {"name": "website", "directory": "/tmp"}
@@ -105,20 +101,8 @@ def test_a_key_that_is_none_is_refused(call: Call, key: str) -> None:
     assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
 
 
-def test_of_many_at_once_one_does_it(operator: Client, node: Node) -> None:
-    gate = threading.Barrier(6)
-
-    def send(_: int) -> int:
-        try:
-            client = Client()
-            client.cookies = operator.cookies
-            gate.wait(30)
-            return post(caller(client), "k1").status_code
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(6) as pool:
-        found = set(pool.map(send, range(6)))
+def test_of_many_at_once_one_does_it(together: Together) -> None:
+    found = {reply.status_code for reply in together(lambda call, _: post(call, "k1"))}
     assert found <= {201, 409}
     assert 201 in found
     assert Project.objects.count() == 1
