@@ -65,8 +65,8 @@ class Origins:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        source = Source.CLI if origin().source == Source.CLI else _source_of(request.path)  # a command may call the API
-        with acting_from(source, origin().actor, request):
+        is_command = origin().source == Source.CLI  # which may call the API
+        with acting_from(Source.CLI if is_command else _source_of(request.path_info), origin().actor, request):
             return self.get_response(request)
 
 

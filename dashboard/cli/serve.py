@@ -69,6 +69,7 @@ def web(listener: int, ready: int = -1) -> None:
 
     from dashboard import loglines
     from dashboard.asgi import application as pages
+    from dashboard.bounded import BoundedFactory
     from dashboard.requests import tell_connection
 
     loglines.identify(service="web")
@@ -86,7 +87,7 @@ def web(listener: int, ready: int = -1) -> None:
     def listen() -> None:
         with socket.socket(fileno=os.dup(listener)) as ours:
             endpoint = AdoptedStreamServerEndpoint(reactor, listener, ours.family)
-        endpoint.listen(server.http_factory).addCallbacks(server.listen_success, server.listen_error)
+        endpoint.listen(BoundedFactory(server)).addCallbacks(server.listen_success, server.listen_error)
         tell(ready)
 
     reactor.callWhenRunning(listen)
