@@ -1,7 +1,7 @@
 """Webhooks: addresses to which events are sent. For administrators."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ router = Router(tags=["webhooks"])
 Kind = Literal[tuple(EventKind.values)]  # type: ignore[valid-type]
 StatusName = Literal[tuple(DeliveryResult.values)]  # type: ignore[valid-type]
 MOST_KINDS = 100
+OVERLAP_USUAL, OVERLAP_MOST = 24, 168  # hours
 NO_PROJECT = "project: there is no project {id}."
 
 
@@ -41,12 +42,13 @@ class WebhookOut(Schema):
     failures: int = Field(description="Attempts in a row that have failed.")
     next_at: datetime | None = Field(description="When it is tried again after one that has.")
     failing_since: datetime | None = Field(description="When an event was given up, and none has come through since.")
+    old_secret_until: datetime | None = Field(description="Until when the secret before this one signs as well.")
     created_by: str
     created_at: datetime
 
 
 class NewWebhook(WebhookOut):
-    """A webhook that has just been made."""
+    """A webhook with a secret that has just been made."""
 
     secret: str = Field(description="With which you check signatures. It is shown here and never again.")
 
@@ -66,6 +68,17 @@ class WebhookChange(Body):
     kinds: list[Kind] = Field([], max_length=MOST_KINDS)
     project: Number | None = None
     active: bool = Field(True, description="One that is enabled goes on with what happens from then on.")
+
+
+class Rotation(Body):
+    """How a secret gives way to a new one."""
+
+    overlap_hours: int = Field(
+        OVERLAP_USUAL,
+        ge=0,
+        le=OVERLAP_MOST,
+        description="How long the old secret signs as well; 0: no longer, for one that somebody else knows.",
+    )
 
 
 class DeliveryOut(Schema):
@@ -101,12 +114,9 @@ def list_webhooks(request: HttpRequest, paging: Query[Paging]) -> Any:
 )
 def create_webhook(request: HttpRequest, response: HttpResponse, given: WebhookIn) -> Status[Webhook]:
     """Have events sent to an address from now on. The secret is in the answer and nowhere else."""
-    response["Cache-Control"] = "no-store"
-    by = request.user.get_username()
-    webhook, secret = verbs.create(given.url, given.kinds, _project(given.project), by=by)
+    webhook, secret = verbs.create(given.url, given.kinds, _project(given.project), by=request.user.get_username())
     response["Location"] = f"/api/webhooks/{webhook.pk}"
-    webhook.secret = secret  # for this answer alone
-    return Status(HTTPStatus.CREATED, webhook)
+    return Status(HTTPStatus.CREATED, _with(secret, webhook, response))
 
 
 @router.get("/webhooks/{int:id}", auth=ADMINISTERING, response=WebhookOut, summary="Show a webhook")
@@ -148,8 +158,29 @@ def _change(request: HttpRequest, pk: int, verb: Callable[[Webhook], object]) ->
     conditions.change(request, lambda: access.get_webhook(request.user, pk), WebhookOut.from_orm, verb)
 
 
+@router.post(
+    "/webhooks/{int:id}/rotate", auth=ADMINISTERING, response=NewWebhook, summary="Give a webhook another secret"
+)
+def rotate_webhook_secret(request: HttpRequest, response: HttpResponse, id: int, given: Rotation) -> Webhook:
+    """Make a new secret, which is in the answer and nowhere else.
+
+    For some hours what is sent carries two signatures, one by each secret, so that the receiver can change its own
+    without missing anything.
+    """
+    webhook = access.get_webhook(request.user, id)
+    secret = verbs.rotate(webhook, timedelta(hours=given.overlap_hours), by=request.user.get_username())
+    return _with(secret, webhook, response)
+
+
+def _with(secret: str, webhook: Webhook, response: HttpResponse) -> Webhook:
+    """The webhook with its secret, for this answer alone."""
+    response["Cache-Control"] = "no-store"
+    webhook.secret = secret
+    return webhook
+
+
 @router.post("/webhooks/{int:id}/test", auth=ADMINISTERING, response={202: DeliveryOut}, summary="Test a webhook")
-def test_webhook(request: HttpRequest, id: int) -> Status[Any]:
+def send_webhook_test(request: HttpRequest, id: int) -> Status[Any]:
     """Have an event of the kind `test` sent to it once, also while it is disabled; its deliveries say how that went."""
     webhook = access.get_webhook(request.user, id)
     return Status(HTTPStatus.ACCEPTED, verbs.try_out(webhook, by=request.user.get_username()))

@@ -30,7 +30,8 @@ class Webhook(models.Model):
     """
 
     url = CleanCharField(max_length=URL_LENGTH)
-    secret = models.TextField(editable=False)  # encrypted
+    secret = models.TextField(editable=False)  # encrypted; behind a space the one before it, once there was one
+    old_secret_until = models.DateTimeField(null=True)  # until when the one before it signs as well
     kinds = CleanJSONField(default=list, blank=True)  # empty: all
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True, related_name="webhooks")
     active = models.BooleanField(default=True)
@@ -59,6 +60,11 @@ class Webhook(models.Model):
         """Which events it gets."""
         projects = frozenset([self.project_id] if self.project_id else [])
         return Wanted(kinds=frozenset(self.kinds), projects=projects)
+
+    @property
+    def has_old_secret(self) -> bool:
+        """Whether the secret before this one signs as well."""
+        return self.old_secret_until is not None and self.old_secret_until > timezone.now()
 
     @property
     def state(self) -> str:

@@ -107,8 +107,8 @@ def attempt(delivery: WebhookDelivery) -> Answer | str:
     """Send it once. Gives the answer, or why there is none."""
     body, webhook = delivery.body.encode(), delivery.webhook
     try:
-        secret = encryption.decrypt(webhook.secret)
-        signed = signing.headers(secret, delivery.uid, posting.now(), body)
+        keys = encryption.decrypt(webhook.secret).split()
+        signed = signing.headers(keys if webhook.has_old_secret else keys[:1], delivery.uid, posting.now(), body)
         targets = settings.SPECYARD.webhook_targets
         return posting.post(webhook.url, body, {**AGENT, **signed}, seconds=TIMEOUT, targets=targets)
     except Undelivered as error:

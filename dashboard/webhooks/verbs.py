@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +16,7 @@ from dashboard.webhooks import addresses, signing
 from queue_app.errors import BadValue
 from specs import encryption
 from specs.acting import changes, record
+from specs.errors import SecretUnreadable
 from specs.models import Project
 from specs.text import is_storable
 from workers.events import TEST
@@ -57,6 +59,25 @@ def change(webhook: Webhook, by: str = "", **given: Any) -> None:
         verb = {True: "enable", False: "disable"}[fresh.active] if set(now) == {"active"} else "change"
         record(f"webhook.{verb}", fresh, before=was, after=now, by=by)
     webhook.refresh_from_db()
+
+
+@unit_of_work
+def rotate(webhook: Webhook, overlap: timedelta, by: str = "") -> str:
+    """A new secret, which nobody can ever see again. The one before signs as well for as long as the overlap says.
+
+    So the receiver may change its own in its time; without an overlap the old one proves nothing from now on.
+    """
+    fresh = Webhook.objects.select_for_update(of=("self",)).get(pk=webhook.pk)
+    secret, until = signing.new_secret(), timezone.now() + overlap if overlap else None
+    try:
+        before = encryption.decrypt(fresh.secret).split()[:1] if until else []
+    except SecretUnreadable:  # this is how one gets out of that
+        before, until = [], None
+    stored = encryption.encrypt(" ".join([secret, *before]))
+    Webhook.objects.filter(pk=webhook.pk).update(secret=stored, old_secret_until=until)
+    record("webhook.rotate", fresh, after={"old_secret_until": until}, by=by)
+    webhook.refresh_from_db()
+    return secret
 
 
 @unit_of_work

@@ -20,7 +20,8 @@ ADMINISTRATORS_ONLY = {
     "get_webhook",
     "update_webhook",
     "delete_webhook",
-    "test_webhook",
+    "rotate_webhook_secret",
+    "send_webhook_test",
     "list_deliveries",
     "redeliver",
 }
