@@ -16,7 +16,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection, connections
+from django.db import connections
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
@@ -97,12 +97,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _may_know(request: HttpRequest, database_answers: bool) -> bool:
-    """Without the database nobody is known, and only this machine itself may know more."""
+    """Without the database nobody is known, and only this machine itself may know more.
+
+    A token that does not work is counted, which a database that somebody else has locked holds up.
+    """
     if not database_answers:
         return is_this_machine(request)
     try:
-        return probing.may_know(request)
-    except (InvalidToken, Slowed):
+        with _own_connection():
+            return probing.may_know(request)
+    except (InvalidToken, Slowed, DatabaseError):
         return False
 
 
@@ -165,8 +169,8 @@ def _late(name: str, at: datetime | None, now: datetime) -> str:
 
 @contextmanager
 def _own_connection() -> Iterator[Any]:
-    """This thread's connection: a new one, with short limits, so that nothing outlives an outage."""
-    usual: Any = connection
+    """Within: this thread's connection is a new one, with short limits, so that nothing outlives an outage."""
+    usual: Any = connections["default"]
     own = usual.copy()
     options = {**own.settings_dict.get("OPTIONS", {})}
     if own.vendor == "postgresql":
@@ -182,7 +186,7 @@ def _own_connection() -> Iterator[Any]:
         yield own
     finally:
         own.close()
-        del connections["default"]
+        connections["default"] = usual
 
 
 of_database = Question("database", ask_database)

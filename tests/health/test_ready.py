@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
 from dashboard import health, tokens
+from dashboard.models import Failures
 from tests.health.serving import Served, silent_server
 from tests.health.test_metrics import STRANGER
 from tests.support import make
+from tests.support.driving import Pool
 from tests.support.postgres import Untouchable, server
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -155,6 +157,38 @@ def test_a_postgresql_that_is_stopped(local: Client, client: Client, valkey: Val
             assert failing(checks) == {"database", "migrations", "nodes"}
             assert ("detail" in checks["database"]) is in_detail
     until(lambda: local.get("/readyz").status_code == 200, what="it is ready again")
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Within: somebody else may write and nobody but them, in SQLite at all and in PostgreSQL what is counted."""
+    ready, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"LOCK TABLE {Failures._meta.db_table}")
+            ready.set()
+            go.wait(20)
+
+    with Pool(1) as pool:
+        held = pool.submit(hold)
+        assert ready.wait(10)
+        try:
+            yield
+        finally:
+            go.set()
+        held.result(10)
+
+
+def test_a_token_that_does_not_work_waits_for_no_lock(valkey: Valkey, proven: Node) -> None:
+    asking = Client(headers={"Authorization": "Bearer nonsense"})
+    with locked():
+        begun = time.monotonic()
+        assert "detail" not in look(asking, 200, REMOTE_ADDR=STRANGER)["redis"]
+        assert time.monotonic() - begun < LIMIT
+    look(asking, 200, REMOTE_ADDR=STRANGER)
+    assert Failures.objects.exists(), "it is counted where that can be done"
 
 
 @pytest.mark.parametrize(
