@@ -1,7 +1,9 @@
 """The command line `specyard`. Each command is a module of its own, imported when it is called."""
 
 import importlib
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +24,7 @@ COMMANDS = {
     "config": "dashboard.cli.configuration",
     "completion": "dashboard.cli.completion",
 }
-INTERRUPTED = 130  # as exits.py, which is imported when something has to be said
+FAILED, INTERRUPTED = 1, 130  # as exits.py, which is imported when something has to be said
 
 
 class LazyGroup(click.Group):
@@ -40,6 +42,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """As click does it, but problems are JSON too for whoever asks for that, and interruptions have their code."""
         words = list(sys.argv[1:] if args is None else args)
+        _let_everything_be_written()
         try:
             code = super().main(words, standalone_mode=False, **more)
         except click.ClickException as error:
@@ -50,9 +53,28 @@ class LazyGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("\nInterrupted.", err=True)
             sys.exit(INTERRUPTED)
+        except OSError as error:  # a full disk; of a reader who has gone, click has taken care
+            _tell(_refused(error), as_json="--json" in words)
+            sys.exit(FAILED)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+
+def _let_everything_be_written() -> None:
+    """What the encoding of the terminal lacks is written out; what goes to a closed descriptor, nobody reads."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _refused(error: OSError) -> click.ClickException:
+    from dashboard.cli.refusal import Refused
+
+    reason = error.strerror or str(error)
+    return Refused(f"{error.filename}: {reason}." if error.filename else f"{reason}.")
 
 
 def _tell(error: click.ClickException, *, as_json: bool) -> None:

@@ -87,7 +87,7 @@ def database() -> Iterator[None]:
     try:
         with acting_from(Source.CLI, _user()):
             yield
-    except (Error, ImproperlyConfigured, OSError) as error:
+    except (Error, ImproperlyConfigured) as error:
         reason = str(error).strip() or type(error).__name__
         raise Refused(f"The database cannot be used: {reason}\nDATABASE_URL says which one it is.") from error
     finally:

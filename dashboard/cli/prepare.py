@@ -37,6 +37,8 @@ def report() -> dict[str, str]:
             return prepare()
     except Refused as refusal:
         return {"error": refusal.message}
+    except OSError as error:
+        return {"error": str(error)}
 
 
 def bring_up_to_date() -> int:

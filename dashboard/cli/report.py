@@ -35,8 +35,6 @@ def say(text: str) -> None:
         click.echo(text)
     except OSError:
         return
-    except UnicodeEncodeError:
-        click.echo(text.encode("ascii", "replace").decode())
 
 
 def _line(mark: str, current: Step, seconds: float) -> None:

@@ -134,7 +134,6 @@ def drawn(parts: Iterable[Listing | Text], width: int | None) -> RenderableType:
 
 def show(*parts: Listing | Text) -> None:
     """Write tables and lines: as wide as the terminal; plain and whole where another program reads."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that knows only ASCII
     out = console()
     if is_terminal():
         out.print(drawn(parts, out.width))

@@ -1,12 +1,16 @@
 """What is seen on terminals: tables that fit, colours, and a table that is drawn anew until Ctrl-C."""
 
+import os
 import re
+import shlex
+import subprocess
 
 import pytest
 from rich.cells import cell_len
 
 from tests.cli.support import Specyard
 from tests.support import make
+from tests.up.support import SPECYARD
 from workers.models import Node, Worker
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -90,13 +94,51 @@ def test_a_pipe_may_have_a_width(specyard: Specyard, worker: Worker) -> None:
     assert max(map(cell_len, done.out.splitlines())) <= 50
 
 
-def test_a_reader_that_has_gone_is_no_defect(specyard: Specyard, worker: Worker) -> None:
-    import subprocess
+LISTS = ["workers list", "queue list --json", "config show", "workers cleanup --dry-run --json"]
 
-    from tests.up.support import SPECYARD
 
-    command = " ".join([*SPECYARD, "workers", "list", "--json", "|", "head", "-c", "1"])
+@pytest.mark.parametrize("words", LISTS)
+def test_a_reader_that_has_gone_is_no_defect(specyard: Specyard, worker: Worker, words: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        assert written_to(theirs, specyard, words) == (1, "")
+    finally:
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("words", [*LISTS, "--version"])
+def test_a_full_disk_is_told_of(specyard: Specyard, worker: Worker, words: str) -> None:
+    with open("/dev/full", "w") as full:
+        code, told = written_to(full.fileno(), specyard, words)
+    assert code == 1
+    assert "No space left on device." in told
+    assert "database" not in told
+
+
+def written_to(descriptor: int, specyard: Specyard, words: str) -> tuple[int, str]:
+    """The exit code of a command that writes there, and what it says of it."""
+    command = [*SPECYARD, *words.split()]
     done = subprocess.run(
-        ["sh", "-c", command], env=dict(specyard.environment), capture_output=True, text=True, timeout=60, check=False
+        command, env=dict(specyard.environment), stdout=descriptor, stderr=subprocess.PIPE, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_output_may_be_closed(specyard: Specyard, worker: Worker, closed: str) -> None:
+    command = ["sh", "-c", f"{shlex.join([*SPECYARD, 'workers', 'list'])} {closed}"]
+    done = subprocess.run(
+        command, env=dict(specyard.environment), capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.stdout, done.stderr) == ("{", "")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", ["config show execution", "workers list"])
+def test_a_terminal_with_few_characters_gets_the_others_written_out(
+    specyard: Specyard, worker: Worker, words: str
+) -> None:
+    out = specyard.good(*words.split(), PYTHONIOENCODING="latin-1").out
+    assert "\\u2013" in out or "\\u6f22" in out
