@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 from celery import Celery
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
@@ -17,6 +18,7 @@ from kombu import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 from dashboard import config
+from workers.publisher import BELL_TIMEOUT
 
 CONFIG = config.load()
 
@@ -26,9 +28,18 @@ def broker_url(redis: str) -> str:
     return redis.replace("unix://", "redis+socket://", 1) if redis.startswith("unix://") else redis
 
 
+class Application(Celery):
+    """Celery whose senders wait no longer than for any other bell: somebody waits for the answer of what they do."""
+
+    def connection_for_write(self, *args: Any, **kwargs: Any) -> Any:
+        """Consumers have connections of their own (`connection_for_read`), which wait in the read."""
+        limits = {"socket_timeout": BELL_TIMEOUT, "socket_connect_timeout": BELL_TIMEOUT}
+        return super().connection_for_write(*args, transport_options=limits, **kwargs)
+
+
 # Without Celery's additions for Django: its tasks only hand over to threads that keep their own connections, and
 # Django is set up already. They would set it up again and put the working directory first where modules are sought.
-app = Celery("specyard", fixups=())
+app = Application("specyard", fixups=())
 app.set_default()  # for every thread, not just the one that imports this
 app.conf.update(
     broker_url=broker_url(CONFIG.redis),
