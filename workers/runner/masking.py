@@ -6,31 +6,40 @@ about the length of the shortest form (Wu and Manber, 1994), because a runner ma
 """
 
 import base64
+import html
 import json
+import logging
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4  # characters: a shorter value, or line of one, would hide innocent text
 SHORTEST_CODED = 6  # bytes of a form that is not the value itself
+BASE64_WIDTHS = (64, 76)  # at which openssl and base64(1) break lines
+FURTHEST = 32  # bytes that the search looks ahead at most: more would cost more to prepare than it saves
 MASK = "•••"
 _MASK = MASK.encode()
 _LINE_END = re.compile(r"[\r\n]+")
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
+_BEGUN_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\r\n]{0,200}\x1b?|[ -/]*)\Z")
 
 
 def forms(value: str) -> set[bytes]:
     """What a value may look like in the output of a program, none with a line end in it.
 
-    Of several lines each by itself: as it is, in JSON, in the quotes of a shell, in an address. The whole of it in
-    base64, wherever in a longer encoded text it stands.
+    Of several lines each by itself: as it is, in JSON, in XML, in the quotes of a shell, in an address. The whole of it
+    in base64, wherever in a longer encoded text it stands, and alone in lines of the usual widths.
     """
     found: set[bytes] = set()
     for line in map(str.strip, _LINE_END.split(value)):
         if len(line) < SHORTEST:
             continue
         found.add(_bytes(line))
-        coded = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], line.replace("'", "'\\''")}
+        coded = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
+        coded |= {line.replace("'", "'\\''"), re.sub(r'(["$`\\])', r"\\\1", line)}
+        coded |= {html.escape(line, quote=False), html.escape(line), html.escape(line).replace("&#x27;", "&apos;")}
         coded |= set(_in_addresses(line))
         found |= {raw for raw in map(_bytes, coded) if len(raw) >= SHORTEST_CODED}
     if found:
@@ -54,9 +63,10 @@ def _in_base64(raw: bytes) -> set[bytes]:
     for before in range(3):
         coded = base64.b64encode(bytes(before) + raw)
         core = coded[-(-8 * before // 6) : 8 * (before + len(raw)) // 6]
-        if len(core) >= SHORTEST_CODED:
-            found |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
-    return found
+        found |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
+        for width in BASE64_WIDTHS if not before and len(core) > min(BASE64_WIDTHS) else ():
+            found |= {core[at : at + width] for at in range(0, len(core), width)}
+    return {form for form in found if len(form) >= SHORTEST_CODED}
 
 
 class Mask:
@@ -81,19 +91,20 @@ class Mask:
             self._prepare()
 
     def _prepare(self) -> None:
-        longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-        self._match = re.compile(b"|".join(map(re.escape, longest_first))).match
-        self._reach = len(longest_first[-1])  # how far the search looks ahead: the length of the shortest form
+        self._in_order = sorted(self._forms)
+        self._longest = max(map(len, self._in_order))
+        # How far the search looks ahead: the beginning of a form that it looks for has that length.
+        self._reach = min(FURTHEST, *map(len, self._in_order))
         self._gram = 4 if self._reach >= 8 else 3
         self._stride = self._reach - self._gram + 1
+        self._by_beginning: dict[bytes, list[bytes]] = {}  # forms, the longest first
+        for form in sorted(self._in_order, key=len, reverse=True):
+            self._by_beginning.setdefault(form[: self._reach], []).append(form)
         self._strides: dict[bytes, int] = {}  # how far the search may go on from a few bytes; 0: here may be a form
-        self._beginning: dict[int, list[bytes]] = {}
-        for form in longest_first:
-            self._beginning.setdefault(form[0], []).append(form)
+        for beginning in self._by_beginning:
             for end in range(self._gram, self._reach + 1):
-                gram = form[end - self._gram : end]
+                gram = beginning[end - self._gram : end]
                 self._strides[gram] = min(self._strides.get(gram, self._stride), self._reach - end)
-        self._longest = len(longest_first[0])
 
     # Whole texts
 
@@ -119,6 +130,10 @@ class Mask:
             return [self.value(item) for item in value]
         return value
 
+    def fields(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The same for what stands under names of our own."""
+        return {name: self.value(item) for name, item in fields.items()}
+
     # Pieces of a text
 
     def stream(self) -> "Stream":
@@ -126,7 +141,14 @@ class Mask:
         return Stream(self)
 
     def found(self, data: bytes) -> list[tuple[int, int]]:
-        """Where values stand, from and to, by their beginnings; they may overlap."""
+        """Where values stand, from and to, by their beginnings; they may overlap. Colours in between hide nothing."""
+        spans = self._found(data)
+        if b"\x1b" in data and (inside := self._found(_ESCAPES.sub(b"", data))):
+            stood = _stood(data, {place for begin, end in inside for place in (begin, end - 1)})
+            spans = sorted({*spans, *((stood[begin], stood[end - 1] + 1) for begin, end in inside)})
+        return spans
+
+    def _found(self, data: bytes) -> list[tuple[int, int]]:
         spans, gram, reach, stride = [], self._gram, self._reach, self._stride
         strides, size, end = self._strides.get, len(data), reach
         while end <= size:
@@ -134,21 +156,47 @@ class Mask:
             if step:
                 end += step
                 continue
-            if form := self._match(data, end - reach):
-                spans.append(form.span())
+            place = end - reach
+            for form in self._by_beginning.get(data[place:end], ()):
+                if data.startswith(form, place):
+                    spans.append((place, place + len(form)))
+                    break
             end += 1
         return spans
 
     def begun(self, data: bytes) -> int:
         """How many bytes at the end may be the beginning of a value whose rest is still to come."""
-        size = len(data)
-        start = max(data.rfind(b"\n"), data.rfind(b"\r"), size - self._longest) + 1
-        for place in range(start, size):
-            rest = size - place
-            for form in self._beginning.get(data[place], ()):
-                if len(form) > rest and data.startswith(form[: min(rest, 16)], place) and form.startswith(data[place:]):
-                    return rest
+        line = data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :]
+        held = self._begun(line)
+        if b"\x1b" in line:
+            plain = _BEGUN_ESCAPE.sub(b"", _ESCAPES.sub(b"", line))
+            if rest := self._begun(plain):
+                place = len(plain) - rest
+                held = max(held, len(line) - _stood(line, [place])[place])
+        return held
+
+    def _begun(self, line: bytes) -> int:
+        size, reach, known = len(line), self._reach, self._by_beginning
+        for place in range(max(0, size - self._longest + 1), size):
+            if place + reach <= size and line[place : place + reach] not in known:
+                continue
+            rest = line[place:]
+            after = bisect_right(self._in_order, rest)  # there stands what begins with it, if anything does
+            if after < len(self._in_order) and self._in_order[after].startswith(rest):
+                return len(rest)
         return 0
+
+
+def _stood(data: bytes, places: Iterable[int]) -> dict[int, int]:
+    """Where in the data those bytes stand that have these places without its escape sequences."""
+    escapes, shift, found = _ESCAPES.finditer(data), 0, {}
+    escape = next(escapes, None)
+    for place in sorted(places):
+        while escape is not None and escape.start() <= place + shift:
+            shift += len(escape[0])
+            escape = next(escapes, None)
+        found[place] = place + shift
+    return found
 
 
 class Stream:
@@ -207,3 +255,14 @@ class Stream:
             else:
                 joined.append((begin, end, True))
         return joined
+
+
+class MaskedLines(logging.Formatter):
+    """Lines of a process's own log, tracebacks included: an error may quote what it stumbled over."""
+
+    def __init__(self, mask: Mask, layout: str) -> None:
+        super().__init__(layout)
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask.text(super().format(record))
