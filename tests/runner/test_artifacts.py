@@ -1,5 +1,6 @@
 """What a chunk has declared is copied out of its workspace, whatever stands there."""
 
+import html
 import os
 import socket
 from hashlib import sha256
@@ -10,6 +11,7 @@ import pytest
 
 from tests.runner.support import Message, Owner, wait_until
 from workers.runner import junit
+from workers.runner.masking import Mask
 
 JUNIT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites time="1.5"><testsuite name="s" tests="4">
@@ -261,8 +263,8 @@ def test_documents_that_define_things_are_kept_and_not_read(collecting: Collecti
     assert "document type" in reasons(facts)["report.xml"]
 
 
-def read(text: str | bytes, **more: int) -> junit.Report:
-    return junit.read([text if isinstance(text, bytes) else text.encode()], **more)
+def read(text: str | bytes, secret: str = "", **more: int) -> junit.Report:
+    return junit.read([text if isinstance(text, bytes) else text.encode()], Mask([secret]), **more)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +298,20 @@ def test_many_failures_and_long_messages_are_cut() -> None:
     assert (report.tests, report.failures, len(report.cases)) == (150, 150, 100)
     assert all(len(one["message"]) == 1000 and len(one["name"]) == 300 for one in report.cases)
     assert len(read(f"<testsuite>{case * 3}</testsuite>", room=1).cases) == 1
+
+
+def test_half_a_secret_at_the_end_of_what_is_kept_is_not_shown() -> None:
+    secret = "s3cret-<value>-that-is-long"
+    shown = html.escape(secret)
+    for before in range(970, 1001, 3):
+        name, text = "n" * (before - 700) + shown + "n" * 500, "\n" + "m" * before + shown + "m" * 500
+        found = f'<testcase name="{name}" classname="{name}"><failure message="{text}"/></testcase>'
+        found += f"<testcase><error>{text}</error></testcase>"
+        cases = read(f"<testsuite>{found}</testsuite>", secret).cases
+        assert len(cases) == 2
+        assert "s3c" not in str(cases)
+        assert {len(cases[0]["name"]), len(cases[0]["suite"])} == {300}
+        assert len(cases[1]["message"]) == 1000
 
 
 def test_namespaces_nested_suites_and_other_encodings_are_read() -> None:

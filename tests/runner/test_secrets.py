@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.runner.support import Launcher, Owner, python, wait_until
+from tests.support.repository import git, repository
 from workers.runner.masking import MASK
 
 SECRET = "s3cr3t/Value+0123456789="
@@ -22,6 +23,8 @@ class Teller(Executor):
 
     async def execute(self, context, params):
         secret = context.request.secrets["API_KEY"]
+        if context.attempt == 2:
+            raise RuntimeError(f"it was {secret}")
         context.desk.journal("usage", text=[{secret: f"is {secret}"}])
         context.desk.write(f"it is {secret}".encode())
         return Result(Outcome.FAILED, "told", f"it is {secret}", findings=secret, facts={"it": [secret]})
@@ -98,9 +101,26 @@ def test_what_executors_of_others_tell_is_hidden_too(directory: Path) -> None:
         assert owner.until("usage")["text"] == [{MASK: f"is {MASK}"}]
         result = owner.result(request)
         assert (result["message"], result["findings"], result["facts"]) == (f"it is {MASK}", MASK, {"it": [MASK]})
+        broken = owner.result(owner.work("execute", 2, executor="teller", params={}, **GIVEN))
+        assert broken["message"] == f"Internal error: RuntimeError: it was {MASK}"
+        assert f"RuntimeError: it was {MASK}" in (owner.run.directory / "runner.log").read_text()
         assert SECRET.encode() not in stored(owner)
     finally:
         launcher.end()
+
+
+def test_where_a_workspace_is_stays_true_whatever_is_secret(owner: Owner, tmp_path: Path) -> None:
+    """A user's name or a common word may be a secret, and stand in a path or in the name of a branch."""
+    source = repository(tmp_path / "project")
+    target = owner.run.launcher.directory / "spaces" / "deploy-12"
+    secrets = {"USER_NAME": "deploy", "WORD": "directory"}
+    wanted = {"repository": str(source), "target": str(target), "branch": "deploy/12", "base": "main"}
+    made = owner.result(owner.work("prepare", 1, worktree=wanted, secrets=secrets))
+    assert (made["facts"]["directory"], made["facts"]["branch"]) == (str(target), "deploy/12")
+    (target / "a").write_text("changed")
+    fields = {"branch": "deploy/12", "base": made["facts"]["base"], "cwd": str(target), "secrets": secrets}
+    kept = owner.result(owner.work("checkpoint", 2, message="Deploy", **fields))
+    assert kept["facts"]["commit"] == git(target, "rev-parse", "HEAD")
 
 
 def test_a_secret_wins_over_a_variable_and_is_no_argument(owner: Owner) -> None:

@@ -268,7 +268,7 @@ class Collector:
         """What it says, where it is a report of tests; other XML is a file like any other."""
         try:
             with target.open("rb") as file:
-                report = junit.read(self._each(file.read, junit.LARGEST), room=self._room())
+                report = junit.read(self._each(file.read, junit.LARGEST), self.mask, self._room())
         except junit.NoReport as error:
             if error.looked_like_one:
                 self.kept.leave_out(entry["path"], f"kept, but its tests cannot be read: {error}")

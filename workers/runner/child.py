@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from workers.runner.masking import Mask, MaskedLines
 from workers.runner.orders import Start
 from workers.runner.process import Children, become_subreaper
 from workers.runner.server import Runner
 
 log = logging.getLogger("specyard.runner")
 
+LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # An order is a few paths.
 ORDER_LIMIT = 64 * 1024
 # Runs that one process carries out, one after the other; whatever they cost it in memory ends with it.
@@ -103,6 +105,9 @@ class _Life:
     async def _carry_out(self, order: Start, listener: socket.socket) -> None:
         directory = Path(order.directory)
         _redirect(directory / "runner.log")
+        mask = Mask()
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(MaskedLines(mask, LOG_LINE))
         self.runs += 1
         self.is_free = False
         self.runner = Runner(
@@ -112,6 +117,7 @@ class _Life:
             socket_path=order.socket,
             worker=order.worker,
             children=self.children,
+            mask=mask,
             on_end=self._run_is_over,
         )
         await self.runner.serve()

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from workers.runner.masking import Mask
+
 LARGEST = 20 * 1024 * 1024
 DEEPEST = 50
 MOST_CASES = 1_000_000
@@ -49,9 +51,9 @@ class _Case:
     depth: int = 0
 
 
-def read(blocks: Iterable[bytes], room: int = MOST_TOLD) -> Report:
-    """The report in a document; at most `room` failing cases by name. Raises NoReport."""
-    reader = _Reader(room)
+def read(blocks: Iterable[bytes], mask: Mask, room: int = MOST_TOLD) -> Report:
+    """The report in a document; at most `room` failing cases by name, without secrets. Raises NoReport."""
+    reader = _Reader(mask, room)
     try:
         for block in blocks:
             reader.parser.Parse(block, False)
@@ -62,13 +64,14 @@ def read(blocks: Iterable[bytes], room: int = MOST_TOLD) -> Report:
 
 
 class _Reader:
-    def __init__(self, room: int) -> None:
+    def __init__(self, mask: Mask, room: int) -> None:
         self.report = Report()
         self.has_begun = False
+        self._mask = mask
         self._room = room
         self._depth = 0
         self._case: _Case | None = None
-        self._text: list[str] | None = None  # of the element that says how the case ended
+        self._text: _Text | None = None  # of the element that says how the case ended
         self._seconds_of_cases = 0.0
         self._seconds_of_root: float | None = None
         self.parser = expat.ParserCreate()
@@ -93,8 +96,8 @@ class _Reader:
             self._begin_case(given)
         elif name in ENDS and self._case is not None and self._depth == self._case.depth + 1:
             self._case.outcome = ENDS[name] if self._case.outcome == "passed" else self._case.outcome
-            self._case.message = self._case.message or given.get("message", "")[:MESSAGE_LENGTH]
-            self._text = []
+            self._case.message = self._case.message or self._mask.text(given.get("message", ""))[:MESSAGE_LENGTH]
+            self._text = _Text(self._mask)
 
     def _begin_case(self, given: dict[str, str]) -> None:
         if self.report.tests >= MOST_CASES:
@@ -102,16 +105,16 @@ class _Reader:
         self.report.tests += 1
         self._seconds_of_cases += _seconds(given.get("time")) or 0.0
         suite = given.get("classname", "") or given.get("file", "")
-        self._case = _Case(given.get("name", "")[:NAME_LENGTH], suite[:NAME_LENGTH], depth=self._depth)
+        self._case = _Case(given.get("name", ""), suite, depth=self._depth)
 
     def _characters(self, text: str) -> None:
-        if self._text is not None and sum(map(len, self._text)) < MESSAGE_LENGTH:
-            self._text.append(text[:MESSAGE_LENGTH])
+        if self._text is not None:
+            self._text.add(text)
 
     def _end(self, tag: str) -> None:
         case = self._case
         if case is not None and self._depth == case.depth + 1 and self._text is not None:
-            case.message = case.message or "".join(self._text).strip()[:MESSAGE_LENGTH]
+            case.message = case.message or self._text.beginning()
             self._text = None
         elif case is not None and self._depth == case.depth:
             self._count(case)
@@ -126,8 +129,25 @@ class _Reader:
         self.report.errors += case.outcome == "error"
         self.report.skipped += case.outcome == "skipped"
         if case.outcome in ("failed", "error") and len(self.report.cases) < self._room:
-            told = {"name": case.name, "suite": case.suite, "outcome": case.outcome, "message": case.message}
-            self.report.cases.append(told)
+            name, suite = (self._mask.text(text)[:NAME_LENGTH] for text in (case.name, case.suite))
+            self.report.cases.append({"name": name, "suite": suite, "outcome": case.outcome, "message": case.message})
+
+
+class _Text:
+    """The beginning of a text that comes in pieces. Secrets are hidden before it is cut: half of one is not known."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._stream = mask.stream()
+        self._shown = ""
+
+    def add(self, text: str) -> None:
+        if len(self._shown) < MESSAGE_LENGTH:
+            self._shown = (self._shown + self._stream.feed_text(text)).lstrip()
+
+    def beginning(self) -> str:
+        if len(self._shown) < MESSAGE_LENGTH:
+            self._shown += self._stream.flush_text()
+        return self._shown[:MESSAGE_LENGTH].strip()
 
 
 def _refuse(*_: Any) -> None:

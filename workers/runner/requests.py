@@ -65,7 +65,7 @@ class Request:
     def _tell(self, kind: str, **fields: Any) -> None:
         """Write an entry of its executor into the journal."""
         of_it = {"request": self.id, "attempt": self.message.attempt}
-        self._around.journal.append(kind, **of_it, **self._around.mask.value(fields))
+        self._around.journal.append(kind, **of_it, **self._around.mask.fields(fields))
 
     def interrupt(self, reason: str) -> None:
         """End it from outside. Its result is `interrupted`, unless it had one already."""
@@ -121,12 +121,27 @@ class Request:
         self._wall.end()
         self._starting.tell(None)
         self._starting.close()
-        result = self._telling.close(result)
+        result = self._telling.close(self._hidden(result))
         await self._starting.clear_away(self._half_copies())
         self._around.journal.append(
             "finished", request=self.id, attempt=self.message.attempt, result=dataclasses.asdict(result)
         )
         return result
+
+    def _hidden(self, result: Result) -> Result:
+        """The result without secrets.
+
+        Facts of our own stay true, but for notes: what leads to a workspace may have a user's name in it, which may be
+        a secret, and what was collected had its secrets hidden when it was read.
+        """
+        mask, facts = self._around.mask, result.facts
+        if self._executor is not None:
+            facts = mask.value(facts)
+        elif "notes" in facts:
+            facts = {**facts, "notes": mask.value(facts["notes"])}
+        return dataclasses.replace(
+            result, message=mask.text(result.message), findings=mask.text(result.findings), facts=facts
+        )
 
     async def _supervise(self) -> Result:
         self._telling.open()

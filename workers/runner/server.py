@@ -54,6 +54,7 @@ class Runner:
         socket_path: str,
         worker: int,
         children: Children,
+        mask: Mask,
         on_end: Callable[[bool], None],
     ) -> None:
         """`on_end` hears whether the run has left nothing in this process either, before clients hear of the end."""
@@ -76,7 +77,7 @@ class Runner:
             kept={},
             mailbox=[],
             spared=set(),
-            mask=Mask(),
+            mask=mask,
         )
         self._around.may_run.set()
         self._house = Housekeeping(self._journal, lambda: self._request is not None, self.quit)

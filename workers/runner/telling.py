@@ -63,7 +63,6 @@ class Telling:
         """Tell the last of it and close the log; gives the result with its counters and findings."""
         if self._timer is not None:
             self._timer.cancel()
-        result = self._masked(result)
         if self._log is None:
             return result
         self._write_rest()
@@ -75,12 +74,6 @@ class Telling:
         result = dataclasses.replace(result, findings=findings, bytes=self._log.size, lines=self._log.lines)
         self._log.close()
         return result
-
-    def _masked(self, result: Result) -> Result:
-        if not self._mask:
-            return result
-        message, findings = self._mask.text(result.message), self._mask.text(result.findings)
-        return dataclasses.replace(result, message=message, findings=findings, facts=self._mask.value(result.facts))
 
     def _output_came(self) -> None:
         if self._timer is None:

@@ -45,7 +45,7 @@ class Transcript:
             return
         self._settle(whole=True)
         self.entries += 1
-        self._store(kind, {name: shortened(value) for name, value in self.mask.value(fields).items()})
+        self._store(kind, {name: shortened(value) for name, value in self.mask.fields(fields).items()})
         self._flush_soon()
 
     def say(self, kind: str, identity: str, text: str) -> None:
