@@ -15,6 +15,7 @@ from specs.models import Spec
 from workers.models import Event, EventCounter, Worker
 
 AT_ONCE = 500  # events of one page
+LOOKED_AT = 20_000  # events at once among which those are that are wanted: others wait for the database meanwhile
 RESET = "reset"  # the kind of what is told instead of events that are gone
 Row = tuple[int, str, int | None, dict[str, Any], datetime]
 
@@ -110,7 +111,7 @@ def told_after(seq: int, *, with_projects: bool) -> list[Told]:
 
 
 def page_after(seq: int, wanted: Wanted, size: int = AT_ONCE) -> Page:
-    """What is wanted of the events after number `seq`, of `size` at most.
+    """What is wanted of the LOOKED_AT events after number `seq`, of `size` at most.
 
     A reset instead, which leads to the newest, when some of them are gone (the oldest are removed after a week), or
     when there has never been such a number: it is another database's.
@@ -118,13 +119,13 @@ def page_after(seq: int, wanted: Wanted, size: int = AT_ONCE) -> Page:
     latest = newest()
     if seq > latest:
         return Page([Told.reset(latest, seq, oldest())], latest, is_last=True)
-    found = _told(wanted.among(Event.objects.filter(seq__gt=seq, seq__lte=latest)), bool(wanted.projects), size)
+    until = min(latest, seq + LOOKED_AT)
+    found = _told(wanted.among(Event.objects.filter(seq__gt=seq, seq__lte=until)), bool(wanted.projects), size)
     first = oldest()  # asked last: what was read was there
     if first > seq + 1 and latest > seq:
         return Page([Told.reset(latest, seq, first)], latest, is_last=True)
-    is_last = len(found) < size
-    upto = latest if is_last else found[-1].seq
-    return Page([told for told in found if wanted.includes(told)], upto, is_last)
+    upto = until if len(found) < size else found[-1].seq
+    return Page([told for told in found if wanted.includes(told)], upto, is_last=upto == latest)
 
 
 def _told(events: QuerySet[Event], with_projects: bool, size: int = AT_ONCE) -> list[Told]:

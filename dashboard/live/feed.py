@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
-from dashboard.events import AT_ONCE, Page, Told, newest, page_after, told_after
+from dashboard.events import AT_ONCE, Told, newest, page_after, told_after
 from dashboard.live import bells
 from dashboard.live.callers import still_welcome
 from dashboard.live.database import DatabaseThread
@@ -103,23 +103,22 @@ class Feed:
             self.seq = None
 
     async def catch_up(self, stream: Stream) -> list[Told]:
-        """The next page of what the stream has missed. It is live once there is no more of it."""
-        page = await self._patiently(stream)
+        """The next page of what the stream has missed, nothing while the database gives none.
+
+        It is live once there is no more of it.
+        """
+        try:
+            page = await self._database(page_after, stream.position, stream.wanted)
+        except DatabaseError as error:
+            logger.warning("The database does not answer, trying again: %s", error)
+            await asyncio.sleep(RETRY)
+            return []
         stream.position = page.seq
         if page.is_last and (self.seq is None or page.seq >= self.seq):
             self.seq = page.seq if self.seq is None else self.seq
             stream.is_live = True
             self._bell.set()
         return page.events
-
-    async def _patiently(self, stream: Stream) -> Page:
-        """A page, once the database gives one."""
-        while True:
-            try:
-                return await self._database(page_after, stream.position, stream.wanted)
-            except DatabaseError as error:
-                logger.warning("The database does not answer, trying again: %s", error)
-                await asyncio.sleep(RETRY)
 
     # The reader.
 

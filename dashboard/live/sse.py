@@ -114,8 +114,10 @@ class Client:
     async def _write(self, feed: Feed, stream: Stream) -> None:
         with Flow(self._send) as flow:
             told = stream.position  # the number that the client would come back with
-            while not stream.is_over:
+            while True:
                 events = await (stream.news(PING) if stream.is_live else feed.catch_up(stream))
+                if stream.is_over:  # what was read meanwhile is not theirs any more
+                    break
                 await self._send_body(lines(events, told, stream.position) or COMMENT)
                 told = stream.position
                 if not await flow.drained(STALLED):

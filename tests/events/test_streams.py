@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from dashboard.events import Page, Wanted, told_after
+from dashboard.events import Page, Wanted, reading, told_after
 from dashboard.live import bells, sse
 from dashboard.live import feed as feeds
 from dashboard.live.callers import Caller
@@ -171,6 +172,40 @@ async def test_a_stream_that_wants_little_moves_on_too(
     assert stream.events == []
 
 
+async def test_who_wants_little_of_much_lets_others_read_in_between(
+    open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOKED_AT", 100)
+    await in_database(write, 250)
+    await in_database(write, 1, EventKind.WORKER_PAUSED, 1, by="mira")
+    wanted = Wanted(kinds=frozenset({EventKind.WORKER_PAUSED}))
+    first = await in_database(reading.page_after, 0, wanted)
+    assert (first.events, first.seq, first.is_last) == ([], 100, False)
+    stream = await open_stream(last=0, kind="worker_paused")
+    await stream.until_told(251)
+    assert stream.numbers == [251]
+    assert "id: 100\n\nid: 200\n\n" in stream.body, "who is disconnected meanwhile does not begin anew"
+
+
+async def test_a_database_that_does_not_answer_is_asked_again_and_the_client_hears_that_somebody_is_there(
+    open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_database(write, 3)
+    failures = [OperationalError("the server closed the connection")] * 6
+
+    def failing(*given: Any) -> Page:
+        if failures:
+            raise failures.pop()
+        return reading.page_after(*given)
+
+    monkeypatch.setattr(feeds, "page_after", failing)
+    monkeypatch.setattr(feeds, "RETRY", 0.01)
+    stream = await open_stream(last=0)
+    await stream.until_told(3)
+    assert stream.comments == 3, "each failure is one of the thread's two tries"
+    assert stream.numbers == [1, 2, 3]
+
+
 async def test_silence_is_broken_by_comments(open_stream: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "PING", 0.05)
     stream = await open_stream()
@@ -242,6 +277,22 @@ async def test_a_stream_ends_with_its_session(open_stream: Open, mira: User, mon
     await stream.until_told(1)
     await in_database(client.logout)
     await stream.ended()
+
+
+async def test_what_was_read_for_somebody_who_is_not_welcome_any_more_is_not_sent(
+    open_stream: Open, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_database(write, 3)
+
+    def read(*given: Any) -> Page:
+        for stream in feed.streams:
+            stream.is_over = True
+        return reading.page_after(*given)
+
+    monkeypatch.setattr(feeds, "page_after", read)
+    stream = await open_stream(last=0)
+    await stream.ended()
+    assert stream.events == []
 
 
 def test_everybody_is_asked_again_within_15_seconds() -> None:
