@@ -208,6 +208,7 @@ def test_collecting_can_be_stopped_and_paused(collecting: Collecting) -> None:
     assert not list(collecting.target.glob("*"))
     owner.say("interrupt")
     assert owner.result(request)["outcome"] == "interrupted"
+    assert not collecting.target.exists()
     again = collecting.begin("*")
     owner.say("resume")
     assert len(owner.result(again)["facts"]["artifacts"]) == 20
@@ -223,6 +224,21 @@ def test_where_nothing_can_be_written_the_request_fails_with_a_sentence(collecti
     result = collecting.owner.result(collecting.begin("a.txt"))
     assert (result["outcome"], result["reason"]) == ("failed", "artifacts_failed")
     assert "could not be kept" in result["message"]
+
+
+def test_half_of_what_could_not_be_written_is_removed(collecting: Collecting) -> None:
+    """A disk that is full must not be filled with files that nobody knows of."""
+    collecting.write("a.txt")
+    collecting.write("b/c/d.txt")
+    collecting.owner.say("pause")
+    collecting.owner.until("paused")
+    request = collecting.begin("**")
+    wait_until(collecting.target.exists)
+    (collecting.target / "b").symlink_to("b")
+    collecting.owner.say("resume")
+    result = collecting.owner.result(request)
+    assert (result["outcome"], result["reason"]) == ("failed", "artifacts_failed")
+    assert not collecting.target.exists()
 
 
 def test_secrets_are_hidden_in_names_and_tests_and_not_in_files(collecting: Collecting) -> None:
@@ -249,6 +265,16 @@ def test_a_report_of_tests_is_counted(collecting: Collecting) -> None:
         {"name": "fails", "suite": "a.b", "outcome": "failed", "message": "1 != 2"},
         {"name": "breaks", "suite": "a.b", "outcome": "error", "message": "Boom"},
     ]
+
+
+def test_a_report_that_is_too_long_to_be_read_says_so(collecting: Collecting) -> None:
+    name = "n" * 10_000
+    for root in ("testsuite", "html"):
+        cases = f'<testcase name="{name}"/>' * (junit.LARGEST // len(name))
+        collecting.write(f"{root}.xml", f"<{root}>{cases}</{root}>")
+    facts = collecting("*.xml")
+    assert {one["path"]: one["kind"] for one in facts["artifacts"]} == {"html.xml": "file", "testsuite.xml": "file"}
+    assert reasons(facts) == {"testsuite.xml": "kept, but its tests cannot be read: it is larger than 20 MB"}
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><testsuite><testcase name="&b;"/></testsuite>'

@@ -1,6 +1,7 @@
 """Secrets reach what a run starts, by the environment, and nothing that is stored about it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ class Teller(Executor):
 
 executors.BUILT_IN = (*executors.BUILT_IN, Teller)
 """
-GIVEN = {"secrets": {"API_KEY": SECRET}}
+GIVEN: dict[str, Any] = {"secrets": {"API_KEY": SECRET}}
 PRINT = "import os, sys; s = os.environ['API_KEY']; "
 
 

@@ -13,7 +13,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,9 +101,17 @@ class Collector:
         self.kept = Kept()
 
     def run(self) -> Kept:
-        """Collect anew what an earlier try may have begun. Raises OSError, Stopped."""
+        """Collect anew what an earlier try may have begun, all or nothing. Raises OSError, Stopped."""
         remove_tree(self.target)
         self.target.mkdir(mode=0o700, parents=True)
+        try:
+            self._take_all()
+        except BaseException:
+            remove_tree(self.target)  # of files that nobody will know of nothing may stay
+            raise
+        return self.kept
+
+    def _take_all(self) -> None:
         seen: set[str] = set()
         for pattern in self.message.patterns:
             found = False
@@ -114,7 +122,6 @@ class Collector:
                     self._take(path)
             if not found:
                 self.kept.leave_out(self.mask.text(shown(pattern)), "nothing matches")
-        return self.kept
 
     def breathe(self) -> None:
         """Wait while the run is paused. Raises Stopped."""
@@ -250,7 +257,7 @@ class Collector:
         self.kept.size += size
         entry = {"path": name, "size": size, "sha256": digest.hexdigest(), "kind": FILE}
         self.kept.artifacts.append(entry)
-        if name.lower().endswith(".xml") and size <= junit.LARGEST:
+        if name.lower().endswith(".xml"):
             self._read_report(target, entry)
 
     def _blocks(self, file: int) -> Iterator[bytes]:
@@ -268,19 +275,13 @@ class Collector:
         """What it says, where it is a report of tests; other XML is a file like any other."""
         try:
             with target.open("rb") as file:
-                report = junit.read(self._each(file.read, junit.LARGEST), self.mask, self._room())
+                report = junit.read(self._blocks(file.fileno()), self.mask, self._room())
         except junit.NoReport as error:
             if error.looked_like_one:
                 self.kept.leave_out(entry["path"], f"kept, but its tests cannot be read: {error}")
             return
         entry["kind"] = JUNIT
         self.kept.reports.append({"path": entry["path"], **asdict(report)})
-
-    def _each(self, read: Callable[[int], bytes], most: int) -> Iterable[bytes]:
-        while most > 0 and (block := read(min(BLOCK, most))):
-            self.breathe()
-            most -= len(block)
-            yield block
 
     def _room(self) -> int:
         """How many failing cases may still be told."""

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from workers.runner.masking import Mask
 
-LARGEST = 20 * 1024 * 1024
+LARGEST = 20 * 10**6  # bytes
 DEEPEST = 50
 MOST_CASES = 1_000_000
 MOST_TOLD = 100  # failing cases of an attempt, by name
@@ -54,8 +54,12 @@ class _Case:
 def read(blocks: Iterable[bytes], mask: Mask, room: int = MOST_TOLD) -> Report:
     """The report in a document; at most `room` failing cases by name, without secrets. Raises NoReport."""
     reader = _Reader(mask, room)
+    left = LARGEST
     try:
         for block in blocks:
+            left -= len(block)
+            if left < 0:
+                raise ValueError(f"it is larger than {LARGEST // 10**6} MB")
             reader.parser.Parse(block, False)
         reader.parser.Parse(b"", True)
     except (expat.ExpatError, ValueError, LookupError) as error:  # also of an encoding that it only claims
