@@ -7,9 +7,9 @@ fixture `owned`, whose pool closes them. Without it the test fails here, and not
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -21,6 +21,10 @@ os.environ["SPECYARD_NODE_NAME"] = "test-node"
 os.environ.pop("REDIS_URL", None)
 os.environ.pop("MAX_WORKERS", None)
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+
+# Whoever runs the tests in the background may have made them deaf to these; what they start would be deaf too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,16 +51,3 @@ def what_commands_get_is_known() -> None:
     from workers.runner.environment import base
 
     base()
-
-
-@pytest.fixture(autouse=True)
-def what_is_left_on_disk_goes_with_its_rows() -> Iterator[None]:
-    """Remove what workers have kept: a row that is rolled back gives its number to the next, which would find it.
-
-    Runs of number 0 are of no worker; they are ready for any, and may serve the next test.
-    """
-    yield
-    data = Path(DATA)
-    for kept in ("agents", "artifacts", "logs", "runs", "workspaces"):
-        for directory in data.joinpath(kept).glob("[1-9]*"):
-            shutil.rmtree(directory, ignore_errors=True)
