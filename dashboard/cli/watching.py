@@ -1,10 +1,14 @@
 """A table that is drawn anew each second, until Ctrl-C."""
 
+import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import click
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
 from dashboard.cli import tables
@@ -23,25 +27,49 @@ def check(*, as_json: bool) -> None:
         raise click.UsageError("--watch and --json exclude each other: ask for --json as often as you need it.")
     if not tables.is_terminal():
         raise click.UsageError("--watch needs a terminal. For programs there is --json.")
+    if tables.console().is_dumb_terminal:
+        raise click.UsageError("--watch needs a terminal that can be drawn anew, and TERM says that this one cannot.")
 
 
 def watch(look: Look) -> None:
-    """Draw what is seen each second. A server that is away for a while is told of, and waited for."""
+    """Draw what is seen each second; what was seen last stays on the terminal at the end.
+
+    A server that is away for a while is told of, and waited for. On a screen of its own, where each drawing covers
+    the one before it, whatever size the terminal has been given meanwhile.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the terminal is given back as it was
     console = tables.console()
-    parts = list(look())
-    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while True:
-            live.update(tables.drawn(parts, console.width), refresh=True)
-            time.sleep(SECONDS)
-            parts = _seen(look, parts)
-
-
-def _seen(look: Look, before: list[Listing | Text]) -> list[Listing | Text]:
+    parts, at = list(look()), _clock()
+    stale: list[Text] = []
     try:
-        return list(look())
-    except (Problem, Unreachable) as error:
-        if error.exit_code != UNREACHABLE:
-            raise
-        if before and isinstance(before[-1], Text) and before[-1].plain.startswith("Stale since"):
-            return before
-        return [*before, tables.line(f"Stale since {time.strftime('%H:%M:%S')}: {error.message}", "yellow")]
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(_Screenful(tables.drawn([*stale, *parts], console.width)), refresh=True)
+                time.sleep(SECONDS)
+                try:
+                    parts, at, stale = list(look()), _clock(), []
+                except (Problem, Unreachable) as error:
+                    if error.exit_code != UNREACHABLE:
+                        raise
+                    stale = [tables.line(f"Stale since {at}: {error.message}", "yellow")]
+    finally:
+        tables.show(*stale, *parts)
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+@dataclass(frozen=True)
+class _Screenful:
+    """What fits the terminal, and how many lines do not."""
+
+    whole: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.whole, options.update(height=None), pad=False)
+        if (more := len(lines) - options.max_height) > 0:
+            lines[-more - 1 :] = [[Segment(f"… {more + 1} more")]]
+        for line in lines:
+            yield from line
+            yield Segment.line()

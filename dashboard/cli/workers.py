@@ -164,6 +164,13 @@ def show(api: Api, worker: int, as_json: bool) -> None:
     tables.show(*showing.worker(found))
 
 
+def _a_number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """NaN lies in every range, and no clock ever comes that far."""
+    if value != value:
+        raise click.BadParameter("nan is no number of seconds.")
+    return value
+
+
 def _wish(name: str, what: str, example: str) -> None:
     """Add the command for a verb."""
 
@@ -173,7 +180,7 @@ def _wish(name: str, what: str, example: str) -> None:
     @click.option("--wait", is_flag=True, help="Wait until it is so.")
     @click.option(
         "--timeout", metavar="SECONDS", type=click.FloatRange(0, 3600), default=WAIT_SECONDS, show_default=True,
-        help="How long --wait waits."
+        callback=_a_number, help="How long --wait waits."
     )  # fmt: skip
     @as_json
     @reaches

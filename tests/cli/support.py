@@ -104,7 +104,7 @@ class Terminal:
     @classmethod
     def started(cls, command: list[str], environment: Mapping[str, str], columns: int) -> "Terminal":
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        _size(theirs, columns, 40)
         variables = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         process = subprocess.Popen(
             command,
@@ -131,6 +131,9 @@ class Terminal:
 
     def types(self, text: str) -> None:
         os.write(self.end, text.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        _size(self.end, columns, rows)
 
     def interrupt(self) -> None:
         """Ctrl-C."""
@@ -167,3 +170,7 @@ class Terminal:
             self.process.kill()
         self.process.wait()
         os.close(self.end)
+
+
+def _size(terminal: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.support import Specyard
+from tests.cli.support import Specyard, Terminal
 from tests.support import make
 from tests.up.support import SPECYARD
 from workers.models import Node, Worker
@@ -52,9 +52,48 @@ def test_watching_goes_on_until_it_is_interrupted(specyard: Specyard, worker: Wo
         terminal.shows("stopping", after=seen)
         terminal.interrupt()
         assert terminal.ends() == 130
-    assert terminal.text.rstrip().endswith("Interrupted.")
     assert "Traceback" not in terminal.text
-    assert terminal.text.rfind("\x1b[?25h") > terminal.text.rfind("\x1b[?25l")  # the cursor is back
+    left = given_back(terminal)
+    assert "stopping" in left  # what was seen last stays
+    assert left.rstrip().endswith("Interrupted.")
+
+
+def given_back(terminal: Terminal) -> str:
+    """What stands on the terminal once its own screen and its cursor are back."""
+    before, _, left = terminal.text.rpartition("\x1b[?1049l")
+    assert before.count("\x1b[?1049h") == 1
+    assert "\x1b[?25h" in left or before.rfind("\x1b[?25h") > before.rfind("\x1b[?25l")
+    return left
+
+
+def test_each_drawing_covers_the_one_before_at_any_size(specyard: Specyard, node: Node) -> None:
+    for number in range(4):
+        make.worker(title=f"{number} {LONG}")
+    with specyard.on_terminal("workers", "list", "--watch", columns=120) as terminal:
+        seen = terminal.shows("3 A title")
+        terminal.resize(50, 4)
+        seen = terminal.shows("… 2 more", after=seen)
+        terminal.shows("… 2 more", after=seen)
+        screen = terminal.text[: terminal.text.rfind("\x1b[H")].rpartition("\x1b[H")[2]
+        terminal.interrupt()
+        assert terminal.ends() == 130
+    lines = ESCAPE.sub("", screen).splitlines()
+    assert [cell_len(line) for line in lines] == [50] * 4
+    assert sum("A title" in line for line in ESCAPE.sub("", given_back(terminal)).splitlines()) == 4
+
+
+def test_a_terminal_is_given_back_also_when_watching_is_ended_from_outside(specyard: Specyard, worker: Worker) -> None:
+    with specyard.on_terminal("workers", "list", "--watch") as terminal:
+        terminal.shows("running")
+        terminal.process.terminate()
+        assert terminal.ends() == 130
+    given_back(terminal)
+
+
+def test_a_terminal_that_cannot_be_drawn_anew_cannot_be_watched(specyard: Specyard, worker: Worker) -> None:
+    with specyard.on_terminal("workers", "list", "--watch", TERM="dumb", columns=100) as terminal:
+        assert terminal.ends() == 2
+    assert "TERM says that this one cannot" in terminal.text
 
 
 @pytest.mark.parametrize("group", ["queue", "nodes"])
@@ -69,7 +108,7 @@ def test_watching_waits_for_a_server_that_is_away(remote: Specyard, web, worker:
     with remote.on_terminal("workers", "list", "--watch", columns=100) as terminal:
         terminal.shows("running")
         web.kill()
-        seen = terminal.shows("Stale since")
+        seen = terminal.shows("\x1b[H\x1b[33mStale since")  # above all else: what does not fit is cut at the end
         web.start()
         Worker.objects.filter(pk=worker.pk).update(desired="stop")
         terminal.shows("stopping", after=seen)

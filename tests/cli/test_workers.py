@@ -213,6 +213,12 @@ def test_waiting_has_an_end(command: InProcess, three: list[Worker]) -> None:
     assert f"Worker {three[1].pk} is asked to pause, but is still running after 0 s." in done.err
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "3601", "soon"])
+def test_what_is_no_time_to_wait(command: InProcess, three: list[Worker], seconds: str) -> None:
+    assert command("workers", "pause", three[1].pk, "--wait", "--timeout", seconds).code == 2
+    assert now(three[1]).desired == "run"
+
+
 def test_waiting_for_what_is_so_takes_no_time(command: InProcess, three: list[Worker]) -> None:
     aged(three[1], status="paused", desired="pause")
     assert command.good("workers", "pause", three[1].pk, "--wait").out == f"Worker {three[1].pk} is paused.\n"
