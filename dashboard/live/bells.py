@@ -21,16 +21,19 @@ async def hear(ring: Callable[[], None]) -> None:
 
     It awaits the layer for ever: a timeout around `receive()` would unsubscribe.
     """
-    layer = get_channel_layer()
+    layer, channel, is_away = get_channel_layer(), "", False
     while True:
         try:
-            channel = await layer.new_channel()
+            channel = channel or await layer.new_channel()
             await layer.group_add(EVENTS_GROUP, channel)
+            is_away = False
             while True:
                 await layer.receive(channel)
                 ring()
         except (RedisError, OSError) as error:
-            logger.warning("Redis does not answer, events are up to %g s late: %s", TICK, error)
+            level = logging.DEBUG if is_away else logging.WARNING  # said once
+            logger.log(level, "Redis does not answer, events are up to %g s late: %s", TICK, error)
+            is_away = True
             await asyncio.sleep(RETRY)
 
 

@@ -43,6 +43,13 @@ class _LoopLayer(RedisPubSubLoopLayer):
         super().__init__(*args, **kwargs)
         self._shards = [_Shard(shard.host, self) for shard in self._shards]
 
+    async def _subscribe_to_channel(self, channel: str) -> None:
+        try:
+            await super()._subscribe_to_channel(channel)
+        except BaseException:  # the original keeps a queue that nobody knows
+            self.channels.pop(channel, None)
+            raise
+
 
 class WaitingPubSubLayer(RedisPubSubChannelLayer):
     """RedisPubSubChannelLayer that waits for messages instead of asking for them."""

@@ -1,8 +1,10 @@
 """Redis and the database go and come back; the page is right again by itself."""
 
 import asyncio
+import logging
 
 import pytest
+from channels.layers import get_channel_layer
 from django.db import OperationalError, transaction
 
 from dashboard.live import bells, board, relay
@@ -45,6 +47,20 @@ async def test_the_subscription_is_made_when_redis_comes_later_than_the_page(ope
     await open_page("workers")
     await asyncio.to_thread(valkey.start)
     await subscribed_again(valkey)
+
+
+async def test_an_outage_of_redis_is_told_once_and_leaves_nothing_behind(open_page, valkey, monkeypatch, caplog):
+    monkeypatch.setattr(bells, "RETRY", 0.01)
+    caplog.set_level(logging.DEBUG, "dashboard.live.bells")
+    await asyncio.to_thread(valkey.kill)
+    await open_page("workers")
+    async with asyncio.timeout(5):
+        while len(caplog.records) < 10:
+            await asyncio.sleep(0.02)
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    await asyncio.to_thread(valkey.start)
+    await subscribed_again(valkey)
+    assert len(get_channel_layer()._get_layer().channels) == 1
 
 
 async def test_a_redis_that_restarts_after_a_quiet_time_is_heard_again(open_page, valkey, monkeypatch):
