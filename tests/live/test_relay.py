@@ -77,6 +77,19 @@ async def test_progress_of_a_worker_is_sent_as_its_card_alone(open_page):
     assert page.messages == [{f"worker-{worker.pk}": page.regions[f"worker-{worker.pk}"]}]
 
 
+async def test_a_card_shows_the_last_line_until_the_review_prints_one(open_page):
+    worker, attempt = await in_database(running)
+    page, card = await open_page("workers"), f"worker-{worker.pk}"
+    await in_database(attempt.output, worker, 12, 1, "counting the beans")
+    await in_database(attempt.begin_review, worker)
+    await in_database(attempt.output, worker, 33, 2, "")  # the runner's own line, before the review's first
+    await page.until_shows(card, "reviewing")
+    await in_database(attempt.output, worker, 40, 3, "each bean is there")
+    await page.until_shows(card, "each bean is there")
+    said = [message[card] for message in page.messages if card in message]
+    assert not any("no output yet" in text for text in said)
+
+
 async def test_the_page_of_a_worker_gets_its_regions_and_not_those_of_others(open_page):
     worker, _attempt = await in_database(running)
     other, _ = await in_database(running)

@@ -89,8 +89,8 @@ class Attempt(Counted):
 
     @unit_of_work
     def output(self, worker: Worker, size: int, lines: int, last_line: str) -> None:
-        """Record how far the log reaches (bytes, lines) and its last line."""
-        worker.own(last_line=last_line[:300], last_output_at=timezone.now())
+        """Record how far the log reaches (bytes, lines) and its last line; "": none since the request began."""
+        worker.own(last_line=last_line[:300] or worker.last_line, last_output_at=timezone.now())
         self._change(log_bytes=size, log_lines=lines)
         emit(EventKind.WORKER_PROGRESS, worker.pk, attempt=self.pk, log_bytes=size)
 
