@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from specs import executors, limits, profiles
 from specs.acting import changes, record
-from specs.directories import checked_directory
+from specs.directories import checked_directory, outside
 from specs.durations import refuse
 from specs.errors import SpecInvalid
 from specs.importers import native, writer
@@ -84,9 +84,11 @@ def check_project(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
     # A directory that is not being changed may be missing for the moment.
     if "directory" in data and "directory" not in wrong:
         try:
-            values["directory"] = checked_directory(values["directory"])
+            values["directory"] = checked_directory(values["directory"], stored=project.directory)
         except SpecInvalid as error:
             errors += error.errors
+    elif project.pk and (problem := outside(project.directory)):
+        errors.append(("directory", problem))
     if "name" not in wrong and _is_taken(project, values["name"]):
         errors.append(_taken(values["name"]))
     if errors:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from specs import limits
 from specs.acting import record
-from specs.directories import checked_directory, usual_isolation
+from specs.directories import checked_directory, outside, usual_isolation
 from specs.discovery import project_roots, spec_files
 from specs.errors import SpecInvalid
 from specs.importers import importer_for
@@ -33,7 +33,7 @@ class _Parsed:
 
 def import_file(path: str | Path, project: Project) -> ImportResult:
     """Imports one file into `project`. Raises SpecInvalid, and stores nothing, when something is wrong."""
-    checked_directory(project.directory, "project.directory")
+    _check_directory(project)
     return _store(_parse(_real(path), project), project)
 
 
@@ -45,14 +45,21 @@ def import_path(path: str | Path, project: Project | None = None) -> list[Import
     the file's name, and stores nothing, when anything is wrong with any of the files.
     """
     real = _real(path)
+    if project is None and (problem := outside(str(real))):  # before anything is said of what is there
+        raise SpecInvalid([("path", problem)])
     files = spec_files(real)
     project = project or _project_at(real)
-    checked_directory(project.directory, "project.directory")
+    _check_directory(project)
     parsed = _parse_all(files, project)
     with transaction.atomic():
         if project.pk is None:
             project = _create(project)
         return [_store(item, project) for item in parsed]
+
+
+def _check_directory(project: Project) -> None:
+    """Raises SpecInvalid where the project's directory is none, or not one that may be."""
+    checked_directory(project.directory, "project.directory", stored=project.directory if project.pk else "")
 
 
 def _real(path: str | Path) -> Path:

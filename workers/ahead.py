@@ -23,6 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from specs.directories import outside
 from specs.usual import setup_time_limit
 from workers import launch
 from workers.errors import Fenced, RunnerLost, WorkerError
@@ -50,7 +51,8 @@ def wanted_on(node: Node) -> list[Kind]:
     """What the workers that start next on this node will probably need, the first first."""
     most = settings.SPECYARD.spare_workspaces
     answers: list[tuple[Any, Any]] = workspaces_wanted.send(Keeper, node=node, most=most) if most else []
-    return [Kind.of(project) for _, projects in answers for project in projects][:most]
+    may = (project for _, projects in answers for project in projects if not outside(project.directory))
+    return [Kind.of(project) for project in may][:most]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
+from specs.directories import outside
 from workers.asking import name_of
 from workers.attending import Attending
 from workers.control import Ear
@@ -72,6 +73,8 @@ class Engine(Attending):
 
     def prepare(self) -> None:
         """Make the workspace, unless this worker has, or has inherited, one."""
+        if problem := outside(self.worker.project.directory):
+            raise GivenUp(Reason.PREPARATION_FAILED, f"The project's directory cannot be used: {problem}.")
         self.inherit_session()
         if self.worker.prepared_at is not None or not self.workspace.needs_preparation:
             return

@@ -4,6 +4,7 @@ import logging
 
 from django.db import DatabaseError
 
+from specs.directories import outside
 from workers import branches
 from workers.git import GitFailed
 from workers.models import Landing, Node, retrying
@@ -39,6 +40,8 @@ def carry_out(landing_id: int) -> None:
 
 def _land(landing: Landing) -> str:
     worker, project = landing.worker, landing.worker.project
+    if problem := outside(project.directory):
+        raise branches.CannotLand(f"The project's directory cannot be used: {problem}.")
     if landing.kind == LandingKind.DISCARD:
         branches.discard(project.directory, worker.workspace, worker.branch)
         return ""

@@ -22,6 +22,7 @@ from dashboard.config.encryption import EncryptionKeys
 from dashboard.config.sections import At, Execution, Executor
 from dashboard.config.types import (
     DatabaseUrl,
+    Directories,
     Directory,
     LogFormat,
     LogLevel,
@@ -117,6 +118,12 @@ class Config(BaseSettings):
         ge=0,
         le=1000,
         description="How many event streams of the API an account may have open at once, per web process.",
+    )
+    allowed_roots: Annotated[Directories, At("server.allowed_roots")] = Field(
+        default=[],
+        examples=[["/srv/projects"]],
+        description="Projects are in these directories or below them; in the variable with commas. Empty: anywhere, "
+        "but where the pages are for other machines (host, https) nobody can add a project before this is set.",
     )
     webhook_targets: Annotated[WebhookTargets, At("server.webhook_targets")] = Field(
         default="private",

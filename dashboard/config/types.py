@@ -72,6 +72,12 @@ def _filled(path: Path) -> Path:
     return path
 
 
+def _absolute(path: Path) -> Path:
+    if not os.path.isabs(os.path.expanduser(path)):
+        raise refuse("must be an absolute path")
+    return path
+
+
 def _address(schemes: tuple[str, ...], wanted: str) -> Any:
     def check(url: str) -> str:
         if not url:
@@ -94,6 +100,7 @@ Whole = Annotated[int, BeforeValidator(_no_truth)]
 Duration = Annotated[int, BeforeValidator(parse_duration), BeforeValidator(_no_truth), AfterValidator(_within_a_day)]
 Memory = Annotated[int, BeforeValidator(parse_memory), BeforeValidator(_no_truth), AfterValidator(_within_a_machine)]
 Directory = Annotated[Path, AfterValidator(_filled)]
+Directories = Annotated[list[Annotated[Directory, AfterValidator(_absolute)]], BeforeValidator(_split)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 DatabaseUrl = Annotated[str, _address(DATABASES, "a PostgreSQL or an SQLite file")]
 RedisUrl = Annotated[str, _address(REDIS, "a Redis")]
