@@ -57,13 +57,21 @@ METRICS = (
     Metric("specyard_queue_entries", "gauge", "Entries that wait.", ("cause",)),
     Metric("specyard_queue_oldest_wait_seconds", "gauge", "How long the oldest of them has waited.", ("cause",)),
     Metric("specyard_nodes", "gauge", "Nodes that have ever registered.", ("status",)),
-    Metric("specyard_node_workers", "gauge", "Active workers of a node.", ("node",)),
+    Metric("specyard_node_workers", "gauge", "Active workers; of nodes seen within a day.", ("node",)),
     Metric("specyard_node_load1", "gauge", "Load average of the last minute; of nodes that are here.", ("node",)),
     Metric("specyard_node_memory_used_ratio", "gauge", "Memory in use, 0 to 1; of nodes that are here.", ("node",)),
-    Metric("specyard_node_last_seen_timestamp_seconds", "gauge", "The last heartbeat.", ("node",)),
-    Metric("specyard_node_canary_timestamp_seconds", "gauge", "When its Celery last took a message.", ("node",)),
+    Metric(
+        "specyard_node_last_seen_timestamp_seconds", "gauge", "Last heartbeat; of nodes seen within a day.", ("node",)
+    ),
+    Metric(
+        "specyard_node_canary_timestamp_seconds",
+        "gauge",
+        "When its Celery last took a message; of nodes seen within a day.",
+        ("node",),
+    ),
     Metric("specyard_events_total", "counter", "Events that were ever committed: the number of the newest."),
     Metric("specyard_web_open_pages", "gauge", "Open pages with a socket to this web process."),
+    Metric("specyard_web_event_streams", "gauge", "Open event streams of this web process."),
     Metric("specyard_web_relay_lag_events", "gauge", "Events that were not passed on to them yet."),
     Metric(
         "specyard_http_request_duration_seconds",

@@ -6,17 +6,19 @@ so a scrape takes as long with a million finished workers as with none.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from math import inf
 
 from django.db import Error as DatabaseError
+from django.utils import timezone
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from dashboard import metrics
+from dashboard.live.feed import places
 from dashboard.live.relay import Relay
 from dashboard.metrics import BUCKETS, METRICS
 from queue_app.census import FURTHER_BACK, census
@@ -29,6 +31,7 @@ from workers.models.worker import IS_ACTIVE
 from workers.states import ACTIVE, NodeStatus
 
 KNOWN = {metric.name: metric for metric in METRICS}
+REMEMBERED = timedelta(days=1)  # since the last heartbeat: machines that come and go have ever new names
 ENDLESS = "+Inf"  # as Prometheus writes the end of the last bucket
 Rows = Iterable[tuple[tuple[str, ...], float]]
 
@@ -82,6 +85,7 @@ def of_process() -> Iterator[Metric]:
     yield family("specyard_build_info", [((version("specyard"),), 1)])
     relays = Relay.all()
     yield family("specyard_web_open_pages", [((), sum(relay.pages for relay in relays))])
+    yield family("specyard_web_event_streams", [((), places.taken)])
     known = KNOWN["specyard_http_request_duration_seconds"]
     made = HistogramMetricFamily(known.name, known.help, labels=known.labels)
     for labels, (counts, seconds) in sorted(metrics.durations.read().items()):
@@ -124,14 +128,15 @@ def _of_queue(yard: Yard) -> Iterator[Metric]:
 
 def _of_nodes(workers: Counter[int]) -> Iterator[Metric]:
     nodes = list(Node.objects.all())
-    here = [node for node in nodes if node.status in HEARD_OF]
+    recent = [node for node in nodes if node.last_seen and timezone.now() - node.last_seen < REMEMBERED]
+    here = [node for node in recent if node.status in HEARD_OF]
     by_status = Counter(node.status for node in nodes)
     yield family("specyard_nodes", [((str(status),), by_status[status]) for status in NodeStatus])
-    yield family("specyard_node_workers", [((node.name,), workers[node.pk]) for node in nodes])
+    yield family("specyard_node_workers", [((node.name,), workers[node.pk]) for node in recent])
     yield family("specyard_node_load1", [((node.name,), node.load) for node in here])
     yield family("specyard_node_memory_used_ratio", [((node.name,), node.memory / 100) for node in here])
-    moments = {"last_seen": [(node.name, node.last_seen) for node in nodes]}
-    moments["canary"] = [(node.name, node.canary_at) for node in nodes]
+    moments = {"last_seen": [(node.name, node.last_seen) for node in recent]}
+    moments["canary"] = [(node.name, node.canary_at) for node in recent]
     for name, found in moments.items():
         rows = [((node,), at.timestamp()) for node, at in found if isinstance(at, datetime)]
         yield family(f"specyard_node_{name}_timestamp_seconds", rows)

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from dashboard import scrape
 from dashboard.events import Page, Wanted, reading, told_after
 from dashboard.live import bells, sse
 from dashboard.live import feed as feeds
@@ -325,6 +326,8 @@ async def test_an_account_has_so_many_streams_and_no_more(
     await first.leave()
     assert (await open_stream()).status == 200
     assert places.taken == 2
+    told, _ = await in_database(scrape.page, "")
+    assert b"\nspecyard_web_event_streams 2.0\n" in told
 
 
 async def test_places_are_given_back(open_stream: Open) -> None:

@@ -27,7 +27,20 @@ pytestmark = pytest.mark.django_db
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 STRANGER = "192.0.2.7"
 UNITS = {"seconds", "ratio", "dollars", "bytes"}
-NO_UNIT = {"events", "tokens", "entries", "workers", "nodes", "pages", "used", "limit", "paused", "attention", "load1"}
+NO_UNIT = {
+    "events",
+    "tokens",
+    "entries",
+    "workers",
+    "nodes",
+    "pages",
+    "streams",
+    "used",
+    "limit",
+    "paused",
+    "attention",
+    "load1",
+}
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -154,12 +167,16 @@ def test_nodes(local: Client) -> None:
     at = timezone.now()
     make.node("here", load=1.5, memory=40.0, canary_at=at)
     make.node("gone", status=NodeStatus.OFFLINE, load=9.0)
+    make.node("long-ago", status=NodeStatus.OFFLINE, last_seen=at - timedelta(days=2), canary_at=at - timedelta(days=2))
     samples = scrape(local)
-    assert one(samples, "nodes", status="online") == one(samples, "nodes", status="offline") == 1
+    assert one(samples, "nodes", status="online") == 1
+    assert one(samples, "nodes", status="offline") == 2
     assert one(samples, "node_load1", node="here") == 1.5
     assert one(samples, "node_memory_used_ratio", node="here") == pytest.approx(0.4)
     assert one(samples, "node_canary_timestamp_seconds", node="here") == pytest.approx(at.timestamp(), abs=1)
     assert ("specyard_node_load1", (("node", "gone"),)) not in samples
+    assert one(samples, "node_workers", node="gone") == 0
+    assert "long-ago" not in str(samples), "machines that come and go under ever new names would make ever more series"
 
 
 def test_what_has_ended_never_goes_down(local: Client) -> None:
