@@ -86,7 +86,7 @@ def run(names: list[str], directory: Path) -> list[Any]:
 def finished(data: Path, worker: Any) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """(request, seconds, facts) of each request of a worker that is about git."""
     begun: dict[str, datetime] = {}
-    for line in (data / "runs" / f"{worker.pk}-{worker.incarnation}" / "journal.ndjson").read_text().splitlines():
+    for line in (data / "runs" / f"{worker.folder}-{worker.incarnation}" / "journal.ndjson").read_text().splitlines():
         entry = json.loads(line)
         if entry["kind"] == "started":
             begun[entry["request"]] = datetime.fromisoformat(entry["at"])

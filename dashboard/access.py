@@ -152,12 +152,12 @@ def get_worker(user: User, pk: int) -> Worker:
 
 def get_attempt(user: User, pk: int) -> Attempt:
     """The attempt with its chunk, or Http404."""
-    return _found(Attempt.objects.select_related("chunk"), pk=pk)
+    return _found(Attempt.objects.select_related("chunk__worker"), pk=pk)
 
 
 def get_artifact(user: User, pk: int) -> Artifact:
     """The artifact with its attempt, or Http404."""
-    return _found(Artifact.objects.select_related("attempt__chunk"), pk=pk)
+    return _found(Artifact.objects.select_related("attempt__chunk__worker"), pk=pk)
 
 
 def get_question(user: User, pk: int) -> Question:

@@ -32,12 +32,12 @@ from workers.models import Node, Worker
 from workers.models.worker import IS_FINAL
 from workers.runner.ahead import MAKING, READY, TAKEN, Record, read
 from workers.signals import workspaces_wanted
-from workers.workspace import Kind, records
+from workers.workspace import Kind, number_of, records
 
 logger = logging.getLogger(__name__)
 
 LEFT = "left-"  # with what the names of records begin that were given back
-NOBODY = 0  # stands for the worker in the names of these runs
+NOBODY = "0"  # stands for the folder of a worker in the names of these runs
 EPOCH = 1  # a run of these has one owner: the process after it begins another
 RENEW_SECONDS = 45.0  # less than the runners' FRESH, so that a start finds an answer of the origin that counts
 KEEP_SECONDS = 600.0  # how long one stays that nobody seems to need
@@ -182,9 +182,9 @@ class Keeper:
 
     def tidy(self) -> None:
         """Remove what a process before this one was still making, and what workers took that never came to work."""
-        for name in launch.ping()["runs"]:
-            if name.startswith(f"{NOBODY}-"):
-                self._destroy(Run(NOBODY, int(name.partition("-")[2])))
+        for run in launch.alive():
+            if run.folder == NOBODY:
+                self._destroy(run)
         for path in (settings.SPECYARD.data / "runs").glob(f"{NOBODY}-*"):
             shutil.rmtree(path, ignore_errors=True)
         reclaim()
@@ -226,7 +226,7 @@ class Keeper:
         run = Run(NOBODY, next(self._numbers))
         request = {
             "op": "prepare",
-            "worker": NOBODY,
+            "worker": run.worker_id,
             "request": "ahead",
             "ahead": {"task": task, "repository": repository, "target": target, "record": record, "base": base},
             "cwd": target,
@@ -261,7 +261,7 @@ class Keeper:
                 raise WorkerError(entry["error"])
             if self._draining.is_set() and not asked_to_end:
                 asked_to_end = True
-                ours.send({"op": "interrupt", "worker": NOBODY, "reason": "drain"})
+                ours.send({"op": "interrupt", "worker": int(NOBODY), "reason": "drain"})
 
     def _destroy(self, run: Run) -> None:
         launch.destroy(run, EPOCH)
@@ -271,7 +271,7 @@ class Keeper:
 def _see_out(ours: Connection) -> None:
     """Have the runner end its run, so that its process can take another."""
     deadline = time.monotonic() + END_SECONDS
-    ours.send({"op": "quit", "worker": NOBODY})
+    ours.send({"op": "quit", "worker": int(NOBODY)})
     try:
         while (left := deadline - time.monotonic()) > 0:
             entry = ours.receive(left)
@@ -287,8 +287,9 @@ def reclaim() -> None:
     What a worker has taken that this database does not know stays as it is.
     """
     workspaces: Path = settings.SPECYARD.data / "workspaces"
-    taken = {int(path.stem): path for path in workspaces.glob(f"*{TAKEN}") if path.stem.isdecimal()}
-    idle = Worker.objects.filter(IS_FINAL, pk__in=taken, prepared_at=None, workspace="")
-    for pk in idle.values_list("pk", flat=True):
-        records().mkdir(parents=True, exist_ok=True)
-        os.rename(taken[pk], records() / f"{LEFT}{pk}{MAKING}")
+    taken = {path.stem: path for path in workspaces.glob(f"*{TAKEN}")}
+    numbers = {number_of(folder) for folder in taken}
+    for worker in Worker.objects.filter(IS_FINAL, pk__in=numbers, prepared_at=None, workspace=""):
+        if worker.folder in taken:
+            records().mkdir(parents=True, exist_ok=True)
+            os.rename(taken[worker.folder], records() / f"{LEFT}{worker.folder}{MAKING}")

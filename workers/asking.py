@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from specs import limits, profiles, secrets
@@ -38,7 +37,7 @@ class Asking(RunnerLink):
 
     def __init__(self, worker: Worker, *, fresh: bool) -> None:
         super().__init__(worker, fresh=fresh)
-        self.workspace = workspace.for_worker(worker.project, worker.pk, worker.spec.key if worker.spec else "spec")
+        self.workspace = workspace.for_worker(worker.project, worker.folder, worker.spec.key if worker.spec else "spec")
         self._secrets: tuple[int | None, dict[str, str]] = (None, {})
 
     def inherit_session(self) -> None:
@@ -46,34 +45,33 @@ class Asking(RunnerLink):
 
         Where it is not here, or its runner is still to end, the agent does not know the session and begins another.
         """
-        own = self.worker.pk
+        own = self.worker.folder
         if not self.worker.session_id or agent_data(own).exists():
             return
         for before in self.earlier_of_session():
-            if launch.is_alive(before):
+            if launch.is_alive(before.folder):
                 return
-            if agent_data(before).is_dir():
+            if agent_data(before.folder).is_dir():
                 try:
-                    workspace.inherit_agent_data(own, before)
+                    workspace.inherit_agent_data(own, before.folder)
                 except OSError as error:
-                    logger.warning("Worker %s does not get the session of worker %s: %s", own, before, error)
+                    logger.warning("%s does not get the session of worker %s: %s", self.worker, before.pk, error)
                 return
 
-    def earlier_of_session(self) -> Iterator[int]:
+    def earlier_of_session(self) -> Iterator[Worker]:
         """The workers before this one that have its session, the last first: those that never began left it behind."""
         number = self.worker.continues_id
         while number is not None:
-            found = Worker.objects.filter(pk=number, session_id=self.worker.session_id)
-            links: list[int | None] = retrying(partial(list, found.values_list("continues_id", flat=True)))
-            if links:
-                yield number
-            number = links[0] if links else None
+            found = retrying(Worker.objects.filter(pk=number, session_id=self.worker.session_id).first)
+            if found:
+                yield found
+            number = found.continues_id if found else None
 
     def ask_to_prepare(self) -> Entry:
         """Have the runner copy the project and run its setup command."""
         if self.results.get("prepare", {}).get("outcome") == "interrupted":
             del self.results["prepare"]  # by an earlier shutdown
-        log = log_path(self.worker.pk, 0)
+        log = log_path(self.worker, 0)
         return self.request(
             "prepare",
             "prepare",
@@ -94,7 +92,7 @@ class Asking(RunnerLink):
             cwd=self.worker.workspace,
             env=self.variables(),
             secrets=self.secrets(),
-            log=str(log_path(self.worker.pk, 0)),
+            log=str(log_path(self.worker, 0)),
             timeout=setup_time_limit(),
         )
 
@@ -187,7 +185,7 @@ class Asking(RunnerLink):
             "profile": profile,
             "session": worker.session_id if worker.session_profile == profile["name"] else "",
             "base": self.worker.tip if self.goes_on(attempt, chunk) else "",
-            "agent_data": str(agent_data(worker.pk)),
+            "agent_data": str(agent_data(worker.folder)),
             "timeout": min(timeout, profile["wall"]),
         }
 
@@ -253,7 +251,7 @@ class Asking(RunnerLink):
             "own": workspace.is_own(self.worker.workspace),
         }
         timeout = min(float(chunk.timeout), profile["wall"])
-        return {"agent": review, "agent_data": str(agent_data(self.worker.pk)), "timeout": timeout}
+        return {"agent": review, "agent_data": str(agent_data(self.worker.folder)), "timeout": timeout}
 
     def granted(self, chunk: WorkerChunk) -> int:
         """How many attempts people have allowed beyond those of the spec."""

@@ -26,7 +26,7 @@ from workers.models.worker import IS_FINAL
 from workers.runner.ahead import TAKEN
 from workers.runner.process import living_runner
 from workers.states import LandingKind
-from workers.workspace import is_own
+from workers.workspace import is_own, number_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +92,14 @@ def _in(place: Path) -> list[Path]:
     return sorted(place.iterdir()) if place.is_dir() else []
 
 
-def _worker_of(name: str) -> int:
-    """The worker whose number a name begins with, such as 12 for `12-1`; 0 for none."""
-    number = name.partition("-")[0]
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+def _of_run(name: str) -> str:
+    """The folder of the worker whose run has this name."""
+    return name.rpartition("-")[0]
 
 
-def _alive() -> set[int]:
-    """The workers of which a runner is alive here, whatever the database says."""
-    return {_worker_of(path.name) for path in _in(_data() / "runs") if living_runner(path)}
+def _alive() -> set[str]:
+    """The folders of the workers of which a runner is alive here, whatever the database says."""
+    return {_of_run(path.name) for path in _in(_data() / "runs") if living_runner(path)}
 
 
 def _ended(numbers: Iterable[int], node: str, kept: Collection[int]) -> dict[int, Worker]:
@@ -114,32 +113,36 @@ def _ended(numbers: Iterable[int], node: str, kept: Collection[int]) -> dict[int
     return found
 
 
-def _runs(node: str, kept: Collection[int], alive: set[int]) -> Iterator[Dead]:
-    paths = _in(_data() / "runs")
-    ended = _ended((_worker_of(path.name) for path in paths), node, kept)
-    for path in paths:
-        worker = _worker_of(path.name)
-        if worker in ended and worker not in alive:
-            yield Dead(RUN, path, worker, size(path))
+def _by_folder(folders: Iterable[str], node: str, kept: Collection[int]) -> dict[str, int]:
+    """Whose the folders are, of which nobody needs any more what they name: folder → worker."""
+    ended = _ended(map(number_of, folders), node, kept)
+    return {worker.folder: worker.pk for worker in ended.values()}
 
 
-def _agent_data(node: str, kept: Collection[int], alive: set[int]) -> Iterator[Dead]:
+def _runs(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
+    found = [(path, _of_run(path.name)) for path in _in(_data() / "runs")]
+    ended = _by_folder((folder for _, folder in found), node, kept)
+    for path, folder in found:
+        if folder in ended and folder not in alive:
+            yield Dead(RUN, path, ended[folder], size(path))
+
+
+def _agent_data(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
     paths = _in(_data() / "agents")
-    ended = _ended((_worker_of(path.name) for path in paths), node, kept)
+    ended = _by_folder((path.name for path in paths), node, kept)
     for path in paths:
-        worker = _worker_of(path.name)
-        if worker in ended and worker not in alive:
-            yield Dead(AGENT_DATA, path, worker, size(path))
+        if path.name in ended and path.name not in alive:
+            yield Dead(AGENT_DATA, path, ended[path.name], size(path))
 
 
 def _sockets(node: str, kept: Collection[int]) -> Iterator[Dead]:
     runtime: Path = settings.SPECYARD.runtime_dir
     paths = [path for path in _in(runtime) if path.name.startswith("r") and path.suffix == ".sock"]
-    ended = _ended((_worker_of(path.name[1:]) for path in paths), node, kept)
-    for path in paths:
-        worker = _worker_of(path.name[1:])
-        if worker in ended and path.is_socket() and not _listens(path):
-            yield Dead(SOCKET, path, worker, 0)
+    found = [(path, _of_run(path.stem[1:])) for path in paths]
+    ended = _by_folder((folder for _, folder in found), node, kept)
+    for path, folder in found:
+        if folder in ended and path.is_socket() and not _listens(path):
+            yield Dead(SOCKET, path, ended[folder], 0)
 
 
 def _listens(path: Path) -> bool:
@@ -157,28 +160,31 @@ def _leftovers() -> Iterator[Dead]:
         yield Dead(LEFTOVER, path, 0, size(path))
 
 
-def _workspaces(node: str, kept: Collection[int], alive: set[int]) -> Iterator[Dead]:
+def _workspaces(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
     paths = [path for path in _in(_data() / "workspaces") if path.is_dir() and not path.is_symlink()]
     users = _users_of(paths)
-    last = {path: max(users.get(path, [_worker_of(path.name)])) for path in paths}
+    last = {path: max(users.get(path, {number_of(path.name): ""})) for path in paths}
     ended = _ended(last.values(), node, kept)
     for path in paths:
         worker = ended.get(last[path])
-        others = set(users.get(path, ()))
-        if worker is None or others & (alive | set(kept)) or worker.pk in alive or worker.continued_by.exists():
+        others = users.get(path, {})
+        if worker is None or (not others and worker.folder != path.name):
+            continue
+        runs = alive & {worker.folder, *others.values()}
+        if runs or others.keys() & set(kept) or worker.continued_by.exists():
             continue
         if dead := _workspace(worker, path, is_used=bool(others)):
             yield dead
 
 
-def _users_of(paths: list[Path]) -> dict[Path, list[int]]:
-    """The workers that have worked in each directory: one and those that continued it."""
-    users: dict[Path, list[int]] = {}
+def _users_of(paths: list[Path]) -> dict[Path, dict[int, str]]:
+    """The workers that have worked in each directory, one and those that continued it: worker → folder."""
+    users: dict[Path, dict[int, str]] = {}
     names = [os.fspath(path) for path in paths]
     for begin in range(0, len(names), ROWS_AT_ONCE):
         rows = Worker.objects.filter(workspace__in=names[begin : begin + ROWS_AT_ONCE])
-        for pk, name in rows.values_list("pk", "workspace"):
-            users.setdefault(Path(name), []).append(pk)
+        for worker in rows.only("pk", "nonce", "workspace"):
+            users.setdefault(Path(worker.workspace), {})[worker.pk] = worker.folder
     return users
 
 

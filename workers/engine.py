@@ -27,6 +27,7 @@ from workers.link import GivenUp, StopRequested
 from workers.models import Attempt, Worker, WorkerChunk, retrying
 from workers.owned import Owned
 from workers.states import AGENT, MAX_RESCUES, AttemptStatus, ChunkOutcome, Reason, StuckOption, Wish
+from workers.workspace import set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -145,10 +146,13 @@ class Engine(Attending):
                 return running
             self.lose_attempt()
         self.begin_runner()
+        facts: dict[str, Any] = {}
         if self.worker.prepared_at is None:  # nothing was to be prepared
             facts = {"workspace": str(self.workspace.directory), "prepared_at": timezone.now()}
-            return Attempt.open(self.worker, chunk, **facts)
-        return Attempt.open(self.worker, chunk)
+        attempt = Attempt.open(self.worker, chunk, **facts)
+        for path in (attempt.log_path, attempt.transcript_path):
+            set_aside(path)
+        return attempt
 
     def can_go_on(self, attempt: Attempt, chunk: WorkerChunk) -> bool:
         """Whether its runner still lives, had not begun it, or had finished all of it before it died."""

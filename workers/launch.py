@@ -22,14 +22,29 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One incarnation of a worker's runner and where it keeps its things."""
+    """One incarnation of a worker's runner and where it keeps its things. `folder` is that of the worker."""
 
-    worker_id: int
+    folder: str
     incarnation: int
+
+    @classmethod
+    def named(cls, name: str) -> "Run":
+        """The run with this id."""
+        folder, _, incarnation = name.rpartition("-")
+        return cls(folder, int(incarnation))
 
     @property
     def id(self) -> str:
-        return f"{self.worker_id}-{self.incarnation}"
+        return f"{self.folder}-{self.incarnation}"
+
+    @property
+    def worker_id(self) -> int:
+        return int(self.folder.partition("-")[0])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was ever started on this node."""
+        return self.directory.exists()
 
     @property
     def directory(self) -> Path:
@@ -154,8 +169,8 @@ def attach(run: Run, connection: Connection, epoch: int, seconds: float = CONNEC
     raise RunnerLost(f"The runner of worker {run.worker_id} did not answer within {seconds:.0f} s.")
 
 
-def destroy(run: Run, epoch: int) -> None:
-    """Make sure that nothing of this run is left, its socket included.
+def destroy(run: Run, epoch: int | None) -> None:
+    """Make sure that nothing of this run is left, its socket included. None: whoever it obeys.
 
     Raises Fenced when the runner obeys a higher epoch already, LauncherUnavailable when it is not certain.
     """
@@ -164,9 +179,14 @@ def destroy(run: Run, epoch: int) -> None:
     run.socket.unlink(missing_ok=True)
 
 
-def is_alive(worker_id: int) -> bool:
-    """Whether a runner of the worker is alive on this node. Raises LauncherUnavailable."""
-    return any(name.startswith(f"{worker_id}-") for name in ping()["runs"])
+def is_alive(folder: str) -> bool:
+    """Whether a runner of the worker with this folder is alive on this node. Raises LauncherUnavailable."""
+    return any(run.folder == folder for run in alive())
+
+
+def alive() -> list[Run]:
+    """The runs whose runners are alive on this node. Raises LauncherUnavailable."""
+    return [Run.named(name) for name in ping()["runs"]]
 
 
 def ping() -> Entry:

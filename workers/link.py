@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from workers import launch
@@ -52,10 +53,13 @@ class RunnerLink:
 
     @property
     def run_id(self) -> Run:
-        return Run(self.worker.pk, self.worker.incarnation)
+        return Run(self.worker.folder, self.worker.incarnation)
 
     def find_runner(self) -> None:
         """Attach to the runner of an earlier owner, or make sure that it is dead and learn what it had finished."""
+        if self.fresh and self.run_id.has_begun:  # in a future that the database, restored from a backup, has lost
+            self.begin_runner()
+            return
         if self.fresh:
             self.launching = launch.begin(self.run_id)
             return
@@ -102,7 +106,10 @@ class RunnerLink:
     def begin_runner(self) -> None:
         """Ask for the next incarnation, unless there is a runner; the one before is dead."""
         if self.connection is None and self.launching is None:
-            self.worker.new_incarnation()
+            run = Run(self.worker.folder, self.worker.incarnation + 1)
+            while run.has_begun:  # a database that was restored from a backup would give its number once more
+                run = replace(run, incarnation=run.incarnation + 1)
+            self.worker.new_incarnation(run.incarnation)
             self.launching = launch.begin(self.run_id)
 
     def finish_runner(self) -> None:

@@ -7,6 +7,7 @@ adopts what has no owner in this process, finds silent nodes, and tells the queu
 import logging
 import os
 import platform
+import random
 import shutil
 import threading
 import time
@@ -27,10 +28,10 @@ from workers.canary import canary
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Event, Node, Totals, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
-from workers.numbering import leave_the_past_alone
 from workers.runner.executors import registry
 from workers.signals import slots_may_be_free
 from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, Wish, WorkerStatus
+from workers.workspace import number_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,11 @@ IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 EVENTS_KEPT = timedelta(days=7)
 RUNS_KEPT = timedelta(days=7)
-RUNS_LOOKED_AT = 500  # at once, the oldest first
+RUNS_LOOKED_AT = 500  # workers, at once
 PRUNE_SECONDS = 60.0
 PRUNED_AT_ONCE = 10_000  # events; others wait for the database as long as that takes
 DRAIN_SECONDS = 12.0
+UNKNOWN = "this database knows no such worker, and nobody could ever take it up"
 
 
 def capabilities() -> dict[str, object]:
@@ -59,7 +61,6 @@ def capabilities() -> dict[str, object]:
 
 def register(name: str) -> Node:
     """Register this process as the voice of the node. From now on it can be given work."""
-    leave_the_past_alone()
     return Node.register(name, uuid.uuid4().hex, capabilities(), driving.MOST_DRIVEN)
 
 
@@ -75,30 +76,32 @@ def heartbeat(node: Node) -> bool:
 
 
 def end_unwanted_runs(node: Node) -> list[str]:
-    """End runners that live here although their worker has ended, or is run elsewhere or by a later runner.
+    """End runners that live here although their worker has ended, is run elsewhere or by a later runner, or is unknown.
 
-    That is what a node finds when it comes back after its work was given up. Runs that this database does not know
-    are left alone. Gives the runs that were ended.
+    That is what a node finds when it comes back after its work was given up, or with another database than before, or
+    an older state of it. Gives the runs that were ended.
     """
     try:
-        alive = launch.ping()["runs"]
+        runs = [run for run in launch.alive() if run.folder != ahead.NOBODY]
     except LauncherUnavailable:
         return []
-    runs = [launch.Run(*map(int, name.split("-"))) for name in alive]
-    known = Worker.objects.in_bulk([run.worker_id for run in runs])
-    unwanted = [
-        (run, worker.epoch)
-        for run in runs
-        if (worker := known.get(run.worker_id))
-        and not (worker.is_active and worker.node_id == node.pk and worker.incarnation == run.incarnation)
-    ]
-    for run, epoch in unwanted:
-        logger.warning("Run %s is ended: its worker needs it no longer.", run.id)
+    workers = Worker.objects.in_bulk({run.worker_id for run in runs})  # asked last: what runs was accepted before
+    known = {worker.folder: worker for worker in workers.values()}
+    unwanted = [run for run in runs if not _is_wanted(run, known.get(run.folder), node)]
+    for run in unwanted:
+        owner = known.get(run.folder)
+        logger.warning("Run %s is ended: %s.", run.id, "its worker needs it no longer" if owner else UNKNOWN)
         try:
-            launch.destroy(run, epoch)
+            launch.destroy(run, owner.epoch if owner else None)
         except (LauncherUnavailable, Fenced) as error:
             logger.warning("Run %s could not be ended: %s", run.id, error)
-    return [run.id for run, _ in unwanted]
+    return [run.id for run in unwanted]
+
+
+def _is_wanted(run: launch.Run, worker: Worker | None, node: Node) -> bool:
+    return (
+        worker is not None and worker.is_active and worker.node_id == node.pk and worker.incarnation == run.incarnation
+    )
 
 
 @unit_of_work
@@ -184,18 +187,17 @@ def prune_runs() -> int:
 
     Their logs and transcripts stay. Gives how many directories.
     """
-    places = [settings.SPECYARD.data / name for name in ("runs", "agents")]
-    paths = [path for place in places if place.is_dir() for path in place.iterdir() if _worker_of(path)]
-    found = sorted({_worker_of(path) for path in paths})[:RUNS_LOOKED_AT]
-    over = Worker.objects.filter(pk__in=found, completed_at__lt=timezone.now() - RUNS_KEPT)
-    old = set(over.values_list("pk", flat=True))
-    return sum(_remove(path) for path in paths if _worker_of(path) in old)
+    runs, agents = (settings.SPECYARD.data / name for name in ("runs", "agents"))
+    paths = [(path, path.name.rpartition("-")[0]) for path in _in(runs)] + [(path, path.name) for path in _in(agents)]
+    numbers = sorted({number_of(folder) for _, folder in paths} - {0})
+    some = random.sample(numbers, min(len(numbers), RUNS_LOOKED_AT))  # those of other databases are in nobody's way
+    over = Worker.objects.filter(pk__in=some, completed_at__lt=timezone.now() - RUNS_KEPT)
+    old = {worker.folder for worker in over.only("pk", "nonce")}
+    return sum(_remove(path) for path, folder in paths if folder in old)
 
 
-def _worker_of(path: Path) -> int:
-    """The worker that a directory belongs to, such as 12 for `12-1` and `12`; 0 for none."""
-    number = path.name.partition("-")[0]
-    return int(number) if number.isdecimal() else 0
+def _in(place: Path) -> list[Path]:
+    return list(place.iterdir()) if place.is_dir() else []
 
 
 def _remove(path: Path) -> bool:

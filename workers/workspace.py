@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +45,15 @@ class Workspace:
         return {**fields, "worktree": worktree}
 
 
-def for_worker(project: Project, worker_id: int, spec: str = "spec") -> Workspace:
-    """The workspace that a worker of the project gets; `spec` names its branch."""
+def for_worker(project: Project, folder: str, spec: str = "spec") -> Workspace:
+    """The workspace that the worker with this folder gets for the project; `spec` names its branch."""
     source = Path(project.directory)
     if project.isolation == Isolation.IN_PLACE:
         return Workspace(directory=source, source=None, setup=project.setup_command)
-    directory: Path = settings.SPECYARD.data / "workspaces" / str(worker_id)
+    directory: Path = settings.SPECYARD.data / "workspaces" / folder
     if project.isolation == Isolation.COPY:
         return Workspace(directory, source, project.setup_command)
-    branch = f"spec/{_in_a_branch(spec)}-{worker_id}"
+    branch = f"spec/{_in_a_branch(spec)}-{folder.partition('-')[0]}"
     ahead = os.fspath(records() / f"{Kind.of(project).key}-")
     return Workspace(directory, source, project.setup_command, branch, project.default_branch, ahead)
 
@@ -85,6 +87,12 @@ class Kind:
         return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
+def number_of(folder: str) -> int:
+    """The number of the worker with this folder, or of that of the run with this name; 0 for none."""
+    number = folder.partition("-")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+
+
 def is_own(directory: str) -> bool:
     """Whether it was made for a worker, whatever its project says by now."""
     data: Path = settings.SPECYARD.data
@@ -97,17 +105,23 @@ def records() -> Path:
     return data / "ahead"
 
 
-def inherit_agent_data(worker_id: int, before: int) -> None:
+def inherit_agent_data(folder: str, before: str) -> None:
     """Give a worker what the agents of an earlier one have stored, where that is on this node.
 
     Nothing of the earlier one may be alive: two processes on the same data break one another.
     """
-    theirs, own = agent_data(before), agent_data(worker_id)
+    theirs, own = agent_data(before), agent_data(folder)
     if theirs.is_dir() and not own.exists():
         theirs.rename(own)
 
 
-def agent_data(worker_id: int) -> Path:
-    """Where the agents of a worker keep what is theirs, such as sessions."""
+def agent_data(folder: str) -> Path:
+    """Where the agents of the worker with this folder keep what is theirs, such as sessions."""
     data: Path = settings.SPECYARD.data
-    return data / "agents" / str(worker_id)
+    return data / "agents" / folder
+
+
+def set_aside(path: Path) -> None:
+    """Leave what has this name to whom it belongs: a database that was restored from a backup gives names once more."""
+    with suppress(FileNotFoundError):
+        path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}"))

@@ -33,7 +33,7 @@ from dashboard.config.types import (
 )
 from specs import executors
 
-# sun_path holds 108 bytes on Linux and 104 on macOS; the longest socket name is "r<worker>-<incarnation>.sock".
+# sun_path holds 108 bytes on Linux and 104 on macOS; the longest socket name is "r<worker>-<nonce>-<incarnation>.sock".
 SOCKET_PATH_LIMIT = 100
 LONGEST_SOCKET_NAME = 32
 

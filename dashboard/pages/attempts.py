@@ -8,7 +8,7 @@ from workers.models import Attempt, Worker
 
 def chosen(worker: Worker, wanted: str) -> Attempt | None:
     """The attempt whose log the worker's page shows: the wanted one of this worker, else the newest."""
-    mine = Attempt.objects.filter(chunk__worker=worker).select_related("chunk")
+    mine = Attempt.objects.filter(chunk__worker=worker).select_related("chunk__worker")
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 18 and (found := mine.filter(pk=int(wanted)).first()):
         return found
     return mine.order_by("-chunk__ordinal", "-number").first()

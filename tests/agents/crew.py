@@ -64,7 +64,7 @@ def writes(name: str, text: str, **where: Any) -> tuple[Answer, Answer]:
 
 def runner_of(worker: Worker) -> int:
     """The pid of the worker's runner, once there is one."""
-    run = f"{worker.pk}-{now(worker).incarnation}"
+    run = f"{worker.folder}-{now(worker).incarnation}"
     return int(until(lambda: launch.ping()["runs"].get(run), 30, "the runner runs")["pid"])
 
 

@@ -169,7 +169,7 @@ def pause_and_resume_one(up: Up, page: Page) -> None:
 def written(up: Up, title: str) -> int:
     """The size of all logs of the spec's workers."""
     numbers = [pk for (pk,) in up.rows("select id from workers_worker where title = ?", title)]
-    return sum(log.stat().st_size for pk in numbers for log in (up.data / "logs" / str(pk)).glob("*.log"))
+    return sum(log.stat().st_size for pk in numbers for log in (up.data / "logs").glob(f"{pk}-*/*.log"))
 
 
 def stop_one_after_thinking_twice(up: Up, page: Page) -> None:

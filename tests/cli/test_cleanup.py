@@ -38,11 +38,11 @@ def yard(specyard: Specyard, data: Path) -> Specyard:
 def stopped(data: Path, source: Path, *, work: bool) -> Worker:
     """A worker that has ended, with a run directory and a worktree, in which it has worked or not."""
     worker = make.worker(project=make.project(source, isolation="worktree"))
-    place, branch = data / "workspaces" / str(worker.pk), f"spec/job-{worker.pk}"
+    place, branch = data / "workspaces" / worker.folder, f"spec/job-{worker.pk}"
     git(source, "worktree", "add", "--quiet", "-b", branch, str(place))
     aged(worker, workspace=str(place), branch=branch)
     now(worker).stopped("mira")
-    run = data / "runs" / f"{worker.pk}-1"
+    run = data / "runs" / f"{worker.folder}-1"
     run.mkdir(parents=True)
     if work:
         commit(place, b="work\n")
@@ -62,7 +62,7 @@ def busy(data: Path, source: Path, transactional_db: None) -> Worker:
 
 
 def run_of(worker: Worker) -> Path:
-    return Path(worker.workspace).parents[1] / "runs" / f"{worker.pk}-1"
+    return Path(worker.workspace).parents[1] / "runs" / f"{worker.folder}-1"
 
 
 def test_nobody_to_ask_is_no_leave(yard: Specyard, idle: Worker) -> None:

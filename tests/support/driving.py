@@ -127,14 +127,14 @@ def outcomes(worker: Worker) -> list[str]:
 
 def runs_of(worker: Worker) -> list[str]:
     """The worker's runs that the launcher knows as alive."""
-    return [run for run in launch.ping()["runs"] if run.startswith(f"{worker.pk}-")]
+    return [run.id for run in launch.alive() if run.folder == worker.folder]
 
 
 def leftovers(worker: Worker) -> list[str]:
     """What an ended worker has left: slot, lease, runner, socket; and event numbers that are missing."""
     worker = now(worker)
     left = [f"run {run}" for run in runs_of(worker)]
-    left += [path.name for path in settings.SPECYARD.runtime_dir.glob(f"r{worker.pk}-*.sock")]
+    left += [path.name for path in settings.SPECYARD.runtime_dir.glob(f"r{worker.folder}-*.sock")]
     left += [f"{name} {value}" for name in ("slot", "lease_until") if (value := getattr(worker, name)) is not None]
     numbers = set(Event.objects.values_list("seq", flat=True))
     return left + [f"event {seq} is missing" for seq in range(1, latest_seq() + 1) if seq not in numbers]

@@ -33,9 +33,8 @@ def end_runs(process: subprocess.Popen[bytes]) -> None:
     from workers import launch
 
     if process.poll() is None:
-        for run in launch.ping()["runs"]:
-            worker, incarnation = map(int, run.split("-"))
-            launch.destroy(launch.Run(worker, incarnation), epoch=1_000_000)
+        for run in launch.alive():
+            launch.destroy(run, epoch=None)
 
 
 def wait_for_socket(process: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 
 from tests.support.wait import until
+from workers.models import Worker
 
 Message = dict[str, Any]
 BY_ITSELF = ("prepare", "restore", "checkpoint")
@@ -169,9 +170,9 @@ class Puppets:
         self._socket.listen()
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def runner(self, worker_id: int, incarnation: int = 1) -> Puppet:
+    def runner(self, worker: Worker, incarnation: int = 1) -> Puppet:
         """The runner of a worker, once it was started."""
-        run = f"{worker_id}-{incarnation}"
+        run = f"{worker.folder}-{incarnation}"
         return until(lambda: self.runs.get(run), what=f"run {run} is started")
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ class Yard:
     def runner(self, worker: Worker) -> int:
         """The pid of the worker's runner, once it runs."""
         worker.refresh_from_db()
-        return int(until(lambda: launch.ping()["runs"].get(f"{worker.pk}-{worker.incarnation}"))["pid"])
+        return int(until(lambda: launch.ping()["runs"].get(f"{worker.folder}-{worker.incarnation}"))["pid"])
 
     def _valkey_answers(self) -> bool:
         try:
@@ -116,9 +116,8 @@ class Yard:
             if "node" in self.parts:
                 self.kill("node")  # or it would begin again what is ended here
             if "launcher" in self.parts:
-                for run in launch.ping()["runs"]:
-                    worker, incarnation = map(int, run.split("-"))
-                    launch.destroy(launch.Run(worker, incarnation), epoch=1_000_000)
+                for run in launch.alive():
+                    launch.destroy(run, epoch=None)
         finally:
             for process in self.parts.values():
                 process.kill()

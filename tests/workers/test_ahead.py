@@ -93,14 +93,14 @@ def test_a_worker_takes_it_over_and_its_log_says_so(keeper: Keeper, source: Path
     assert worker.branch == f"spec/{worker.spec.key}-{worker.pk}"
     assert git(source, "show", f"{worker.branch}:a.txt") == "two"
     assert worker.last_line == made
-    assert log_path(worker.pk, 0).read_text().splitlines() == ["── made ahead ──", "── setup ──", "installed"]
+    assert log_path(worker, 0).read_text().splitlines() == ["── made ahead ──", "── setup ──", "installed"]
     assert ready() == []
 
 
 def test_a_worker_that_finds_nothing_makes_its_own(keeper: Keeper, source: Path, tmp_path: Path) -> None:
     look(keeper, project(repository(tmp_path / "other")))
     worker = driven(make.worker("true", project=project(source)))
-    assert Path(worker.workspace).name == str(worker.pk)
+    assert Path(worker.workspace).name == worker.folder
     assert len(ready()) == 1
 
 
@@ -112,7 +112,7 @@ def test_other_variables_or_another_base_need_another_workspace(keeper: Keeper, 
     setattr(place, change, {"A": "secret"} if change == "environment" else "other")
     place.save()
     worker = driven(make.worker("true", project=place))
-    assert Path(worker.workspace).name == str(worker.pk)
+    assert Path(worker.workspace).name == worker.folder
     assert "secret" not in Kind.of(place).key
 
 
@@ -150,7 +150,7 @@ def test_nothing_is_left_of_what_was_taken(keeper: Keeper, source: Path) -> None
     driven(make.worker("true", project=place))
     commit(source, a="two\n")
     worker = driven(make.worker("true", project=place))
-    assert log_path(worker.pk, 0).read_text().splitlines() == [
+    assert log_path(worker, 0).read_text().splitlines() == [
         "── made ahead ──",
         "── setup ──",
         "hello",
@@ -217,7 +217,7 @@ class Busy:
 
     @property
     def run(self) -> launch.Run:
-        return launch.Run(0, int(runs()[0].partition("-")[2]))
+        return launch.Run.named(runs()[0])
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_start_does_not_wait_for_what_is_being_made(busy: Busy) -> None:
     worker = driven(make.worker("true", project=busy.project))
     assert worker.status == WorkerStatus.COMPLETED
     assert not busy.done.done()
-    assert Path(worker.workspace).name == str(worker.pk)
+    assert Path(worker.workspace).name == worker.folder
 
 
 def test_a_process_that_drains_breaks_off_at_once(busy: Busy) -> None:
@@ -273,7 +273,7 @@ def test_what_was_taken_for_a_worker_that_never_came_to_work_is_given_back(keepe
     place = project(source)
     look(keeper, place, place)
     never, worked = make.worker("true", project=place), driven(make.worker("echo b > b.txt", project=place))
-    taken = settings.SPECYARD.data / "workspaces" / f"{never.pk}.taken"
+    taken = settings.SPECYARD.data / "workspaces" / f"{never.folder}.taken"
     (record,) = records().glob(f"*{READY}")
     record.rename(taken)
     unknown = taken.with_name("999999.taken")

@@ -47,7 +47,7 @@ def ended(worker: Worker, **fields: Any) -> Worker:
 def with_worktree(data: Path, source: Path, *, stopped: bool = True) -> Worker:
     """A worker with a git worktree in which nothing has been done."""
     worker = make.worker(project=make.project(source, isolation="worktree"))
-    place, branch = data / "workspaces" / str(worker.pk), f"spec/job-{worker.pk}"
+    place, branch = data / "workspaces" / worker.folder, f"spec/job-{worker.pk}"
     git(source, "worktree", "add", "--quiet", "-b", branch, str(place))
     facts = {"workspace": str(place), "branch": branch, "base_commit": git(source, "rev-parse", "main")}
     return ended(worker, **facts) if stopped else aged(worker, **facts)
@@ -56,7 +56,7 @@ def with_worktree(data: Path, source: Path, *, stopped: bool = True) -> Worker:
 def with_copy(data: Path, *, has_worked: bool) -> Worker:
     """A worker with a directory that is no worktree."""
     worker = make.worker()
-    place = data / "workspaces" / str(worker.pk)
+    place = data / "workspaces" / worker.folder
     place.mkdir()
     (place / "a.txt").write_text("work\n")
     aged(worker, workspace=str(place))
@@ -68,14 +68,14 @@ def with_copy(data: Path, *, has_worked: bool) -> Worker:
 
 
 def run_directory(data: Path, worker: Worker, incarnation: int = 1) -> Path:
-    path = data / "runs" / f"{worker.pk}-{incarnation}"
+    path = data / "runs" / f"{worker.folder}-{incarnation}"
     path.mkdir(parents=True)
     (path / "journal.ndjson").write_text("x" * 5000)
     return path
 
 
 def agent_data(data: Path, worker: Worker) -> Path:
-    path = data / "agents" / str(worker.pk)
+    path = data / "agents" / worker.folder
     path.mkdir(parents=True)
     return path
 
@@ -238,7 +238,7 @@ def test_whoever_continues_a_worker_whose_copy_is_gone_begins_anew(data: Path) -
 def test_a_workspace_that_was_never_ready_goes(data: Path, source: Path) -> None:
     worker = with_worktree(data, source)
     aged(worker, workspace="", branch="", base_commit="")
-    place = data / "workspaces" / str(worker.pk)
+    place = data / "workspaces" / worker.folder
     assert paths() == {place: ()}
     assert removed() == []
     assert not place.exists()
@@ -249,7 +249,7 @@ def listening(worker: Worker) -> socket.socket:
     from workers.launch import Run
 
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(Run(worker.pk, 1).socket))
+    listener.bind(str(Run(worker.folder, 1).socket))
     listener.listen()
     return listener
 

@@ -190,4 +190,4 @@ def test_the_teardown_command_runs_once_after_the_last_chunk_whatever_became_of_
     failed = driven(make.worker(spec=make.spec("exit 1", project=project, max_attempts=1)))
     assert failed.status == WorkerStatus.FAILED
     assert processes.lines(tmp_path / "order") == ["work", "down", "down"]
-    assert "── teardown ──" in log_path(passed.pk, 0).read_text()
+    assert "── teardown ──" in log_path(passed, 0).read_text()

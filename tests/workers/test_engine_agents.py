@@ -39,7 +39,7 @@ def begin(background: Background, puppets: Puppets, profile: AgentProfile, tmp_p
         project = make.project(tmp_path, default_profile=profile.name)
         worker = make.worker(*(make.for_agent(**chunk) for chunk in chunks or ({},)), project=project, **fields)
         done = background(worker)
-        return worker, puppets.runner(worker.pk), done
+        return worker, puppets.runner(worker), done
 
     return begin
 
@@ -66,7 +66,7 @@ def test_an_agent_gets_the_chunk_as_the_spec_says_it(begin: Any, profile: AgentP
     }
     assert (execute["profile"]["name"], execute["profile"]["model"]) == (profile.name, "large")
     assert execute["profile"]["secrets"] == {"API_KEY": "s3cr3t-of-the-agent"}
-    assert execute["agent_data"] == str(settings.SPECYARD.data / "agents" / str(worker.pk))
+    assert execute["agent_data"] == str(settings.SPECYARD.data / "agents" / worker.folder)
     assert execute["session"] == ""
     puppet.finish()
     assert puppet.asked_for("execute")["task"]["passed"] == [{"title": "Chunk 1", "commit": ""}]
@@ -170,7 +170,7 @@ def test_what_is_secret_is_told_to_the_runner_and_to_nobody_else(begin: Any, cap
     assert not [row for row in rows if "s3cr3t" in str(row)]
     assert "s3cr3t" not in caplog.text
     assert "it refuses" in caplog.text
-    logs = settings.SPECYARD.data / "logs" / str(worker.pk)
+    logs = settings.SPECYARD.data / "logs" / worker.folder
     assert not [path for path in logs.rglob("*") if b"s3cr3t" in path.read_bytes()]
 
 
@@ -184,7 +184,7 @@ def test_the_session_is_kept_for_the_next_runner(begin: Any, puppets: Puppets, p
     until(lambda: now(worker).session_id == "s1", what="the session is known")
     assert running_attempt(worker).profile == profile.name
     puppet.die()
-    second = puppets.runner(worker.pk, 2)
+    second = puppets.runner(worker, 2)
     assert second.asked_for("execute")["session"] == "s1"
     second.tell("session", id="s2", profile=profile.name, resumed=False)
     second.finish()
@@ -202,7 +202,7 @@ def test_the_session_of_a_runner_that_died_before_anybody_listened_is_known(
     puppet.tell("session", id="s1", profile=profile.name, resumed=False)
     puppet.die()
     done = background(now(worker), driving.adopt)
-    second = puppets.runner(worker.pk, 2)
+    second = puppets.runner(worker, 2)
     assert second.asked_for("execute")["session"] == "s1"
     second.finish()
     done.result(10)
@@ -381,7 +381,7 @@ def test_secrets_of_a_project_that_were_changed_count_from_the_next_attempt(
 ) -> None:
     project = make.project(tmp_path, secrets={"KEY": "value-one"})
     worker = make.worker("true", "true", project=project, review="true")
-    done, puppet = background(worker), puppets.runner(worker.pk)
+    done, puppet = background(worker), puppets.runner(worker)
     assert puppet.asked_for("execute")["secrets"] == {"KEY": "value-one"}
     set_secret(project, "KEY", "value-two")
     puppet.finish()

@@ -31,7 +31,7 @@ def test_every_attempt_keeps_its_own_the_failed_one_too(tmp_path: Path) -> None:
         kept = {one.path: one for one in attempt.artifacts.all()}
         assert list(kept) == ["out/log.txt", "report.xml"]
         assert kept["out/log.txt"].file.read_text() == f"attempt {attempt.number}\n"
-        assert kept["out/log.txt"].file.is_relative_to(settings.SPECYARD.data / "artifacts" / str(worker.pk))
+        assert kept["out/log.txt"].file.is_relative_to(settings.SPECYARD.data / "artifacts" / worker.folder)
         assert (kept["out/log.txt"].kind, kept["report.xml"].kind) == ("file", "junit")
         assert attempt.left_out == [{"path": "*.zip", "why": "nothing matches"}]
         assert attempt.log_bytes == attempt.log_path.stat().st_size
@@ -53,16 +53,16 @@ def test_the_plan_says_what_is_kept_whatever_happens_to_the_spec(tmp_path: Path)
 def test_a_chunk_that_declares_nothing_leaves_nothing(tmp_path: Path) -> None:
     worker = driven(make.worker("echo 1 >a", project=make.project(tmp_path)))
     assert not Artifact.objects.exists()
-    assert not (settings.SPECYARD.data / "artifacts" / str(worker.pk)).exists()
+    assert not (settings.SPECYARD.data / "artifacts" / worker.folder).exists()
 
 
 def test_that_they_cannot_be_kept_changes_no_outcome(tmp_path: Path) -> None:
     home = settings.SPECYARD.data / "artifacts"
     worker = make.worker({"run": "echo 1 >a", "artifacts": ["a"]}, project=make.project(tmp_path))
     home.mkdir(exist_ok=True)
-    (home / str(worker.pk)).write_text("in the way")
+    (home / worker.folder).write_text("in the way")
     worker = driven(worker)
-    (home / str(worker.pk)).unlink()
+    (home / worker.folder).unlink()
     assert worker.status == WorkerStatus.COMPLETED
     [said] = Attempt.objects.get().left_out
     assert "could not be kept" in said["why"]

@@ -68,7 +68,7 @@ def test_a_worker_does_not_end_before_the_launcher_says_that_nothing_is_left(tmp
 
 def test_a_launcher_that_refuses_to_start_a_runner_ends_the_worker_with_its_reason(tmp_path: Path) -> None:
     worker = accepted("true", directory=tmp_path)
-    path = launch.Run(worker.pk, 1).socket
+    path = launch.Run(worker.folder, 1).socket
     with socket.socket(socket.AF_UNIX) as somebody:
         somebody.bind(str(path))
         somebody.listen()
@@ -165,7 +165,7 @@ def test_a_damaged_journal_leaves_nothing_running(background: Background, tmp_pa
     worker = accepted(mark, directory=tmp_path)
     done = background(worker)
     until(lambda: processes.marked(mark), what="it runs")
-    run = launch.Run(worker.pk, 1)
+    run = launch.Run(worker.folder, 1)
     with (run.directory / "journal.ndjson").open("r+b") as journal:
         journal.write(b"\x00not an entry")
     if runner_dies:

@@ -39,7 +39,7 @@ def waiting(directory: Path) -> str:
 def left_alone(worker: Worker, background: Background, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """The worker, its runner at work, after its owner has let go of it and left the runner alone."""
     done = background(worker)
-    run = launch.Run(worker.pk, 1)
+    run = launch.Run(worker.folder, 1)
     until(lambda: any(entry["kind"] == "started" for entry in run.entries()), what="its runner is at work")
     driving.owned.superseded.set()
     done.result(10)
@@ -50,7 +50,7 @@ def left_alone(worker: Worker, background: Background, monkeypatch: pytest.Monke
 def runner(worker: Worker) -> int:
     """The pid of the worker's runner."""
     worker = now(worker)
-    return int(launch.ping()["runs"][f"{worker.pk}-{worker.incarnation}"]["pid"])
+    return int(launch.ping()["runs"][f"{worker.folder}-{worker.incarnation}"]["pid"])
 
 
 # Messages
@@ -137,7 +137,7 @@ def test_what_a_runner_finished_before_it_died_counts(
     background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = left_alone(accepted(waiting(tmp_path), directory=tmp_path), background, monkeypatch)
-    run = launch.Run(worker.pk, worker.incarnation)
+    run = launch.Run(worker.folder, worker.incarnation)
     (tmp_path / "gate").touch()
     until(lambda: [entry for entry in run.entries() if entry["kind"] == "finished"], what="it has finished")
     os.kill(runner(worker), signal.SIGKILL)

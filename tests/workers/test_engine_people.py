@@ -29,7 +29,7 @@ class AtWork:
         self.worker = make.worker(make.for_agent(), project=project)
         self.puppets = puppets
         self.done = background(self.worker)
-        self.puppet: Puppet = puppets.runner(self.worker.pk)
+        self.puppet: Puppet = puppets.runner(self.worker)
         self.puppet.asked_for("execute")
 
     def ask(self, **fields: Any) -> Question:
@@ -202,7 +202,7 @@ def test_an_answer_that_its_runner_got_before_is_not_said_again_by_the_next_owne
 def test_what_a_lost_attempt_has_asked_is_gone(at_work: AtWork) -> None:
     question = at_work.ask()
     at_work.puppet.die()
-    second = at_work.puppets.runner(at_work.worker.pk, 2)
+    second = at_work.puppets.runner(at_work.worker, 2)
     second.asked_for("execute")
     assert Question.objects.get().closed == "gone"
     assert now(at_work.worker).attention == ""
@@ -241,7 +241,7 @@ def test_what_a_dead_runner_had_not_said_is_told_to_the_next(at_work: AtWork) ->
     Message.send(at_work.worker, "Two.", "mira")
     until(lambda: len(at_work.puppet.was_told("tell")) == 2, what="both were told")
     at_work.puppet.die()
-    at_work.puppet = at_work.puppets.runner(at_work.worker.pk, 2)
+    at_work.puppet = at_work.puppets.runner(at_work.worker, 2)
     at_work.puppet.asked_for("execute")
     assert [told["text"] for told in at_work.puppet.was_told("tell")] == ["Two."]
     at_work.complete()
@@ -262,7 +262,7 @@ def test_a_command_is_told_nothing(puppets: Puppets, background: Background, tmp
     project = make.project(tmp_path, default_profile=make.profile().name)
     worker = make.worker(make.for_agent(), "true", project=project)
     done: Future[None] = background(worker)
-    puppet = puppets.runner(worker.pk)
+    puppet = puppets.runner(worker)
     puppet.asked_for("execute")
     puppet.finish()
     puppet.asked_for("execute")

@@ -212,7 +212,7 @@ def test_an_agent_that_is_not_installed_is_something_for_a_person(team: Team, ba
 
 def kill_runner(worker: Worker) -> None:
     fresh = now(worker)
-    os.kill(int(launch.ping()["runs"][f"{worker.pk}-{fresh.incarnation}"]["pid"]), signal.SIGKILL)
+    os.kill(int(launch.ping()["runs"][f"{worker.folder}-{fresh.incarnation}"]["pid"]), signal.SIGKILL)
 
 
 def test_the_session_is_taken_up_where_a_killed_runner_left_it(team: Team, background: Background) -> None:
@@ -275,8 +275,8 @@ def test_who_continues_a_worker_goes_on_in_its_session(team: Team, background: B
     assert (second.status, second.session_id) == (WorkerStatus.COMPLETED, first.session_id), second.error
     assert [call["sessionId"] for call in agent.calls("session/load")] == [first.session_id]
     assert len(agent.calls("session/new")) == 1
-    assert not agent_data(first.pk).exists()
-    assert agent_data(second.pk).is_dir()
+    assert not agent_data(first.folder).exists()
+    assert agent_data(second.folder).is_dir()
     with pytest.raises(CalledProcessError):
         file_on_branch(second, "half.txt")
     assert file_on_branch(second, "two.txt") == "two"
@@ -290,13 +290,13 @@ def test_the_session_is_found_behind_workers_that_never_began(team: Team, backgr
         never = continued(never)
         never.request_stop("mira")
         assert now(driven(never)).status == WorkerStatus.STOPPED
-        assert not agent_data(never.pk).exists()
+        assert not agent_data(never.folder).exists()
     last = driven(continued(never))
     assert (last.status, last.session_id) == (WorkerStatus.COMPLETED, first.session_id), last.error
     assert [call["sessionId"] for call in agent.calls("session/load")] == [first.session_id]
     assert len(agent.calls("session/new")) == 1
-    assert not agent_data(first.pk).exists()
-    assert agent_data(last.pk).is_dir()
+    assert not agent_data(first.folder).exists()
+    assert agent_data(last.folder).is_dir()
 
 
 def test_an_older_session_is_not_taken_for_the_one_of_who_is_continued(team: Team, background: Background) -> None:
@@ -307,13 +307,13 @@ def test_an_older_session_is_not_taken_for_the_one_of_who_is_continued(team: Tea
     Worker.objects.filter(pk=never.pk).update(session_id="another")
     last = driven(continued(never))
     assert last.status == WorkerStatus.COMPLETED, last.error
-    assert agent_data(first.pk).is_dir()
+    assert agent_data(first.folder).is_dir()
     assert len(agent.calls("session/new")) == 2
 
 
 def test_who_continues_a_worker_whose_session_is_gone_is_told_everything(team: Team, background: Background) -> None:
     agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
-    shutil.rmtree(agent_data(first.pk))
+    shutil.rmtree(agent_data(first.folder))
     second = driven(continued(first))
     assert second.status == WorkerStatus.COMPLETED, second.error
     assert len(agent.calls("session/new")) == 2
@@ -325,7 +325,7 @@ def test_nobody_takes_the_session_of_a_worker_whose_runner_lives(
     team: Team, background: Background, between: int
 ) -> None:
     agent, first = gives_up(team, background, turn(edit("two.txt", "two\n"), to="Already done in this workspace"))
-    run = launch.Run(first.pk, first.incarnation + 1)
+    run = launch.Run(first.folder, first.incarnation + 1)
     launch.start(run).close()
     last = first
     for _ in range(between):
@@ -335,7 +335,7 @@ def test_nobody_takes_the_session_of_a_worker_whose_runner_lives(
     second = driven(continued(last))
     launch.destroy(run, first.epoch)
     assert second.status == WorkerStatus.COMPLETED, second.error
-    assert agent_data(first.pk).is_dir()
+    assert agent_data(first.folder).is_dir()
     assert len(agent.calls("session/new")) == 2
 
 

@@ -29,7 +29,7 @@ class Yard:
         made = [make.for_agent(**chunk) for chunk in chunks or ({},)]
         self.worker: Worker = make.worker(*made, project=self.project, **fields)
         self.done = self.background(self.worker)
-        return self.puppets.runner(self.worker.pk)
+        return self.puppets.runner(self.worker)
 
     def question(self, number: int = 1) -> Question:
         """What a person is asked, once it is so many questions."""
@@ -110,7 +110,7 @@ def test_a_lost_attempt_between_two_failures_does_not_hide_that_they_are_the_sam
     fail(puppet)
     puppet.asked_for("execute")
     puppet.die()
-    fail(yard.puppets.runner(yard.worker.pk, 2))
+    fail(yard.puppets.runner(yard.worker, 2))
     yard.question().respond("skip", "", "mira")
     assert yard.end().skipped == 1
     assert [attempt[2] for attempt in attempts(yard.worker)] == ["failed", "lost", "failed"]
@@ -293,7 +293,7 @@ def test_a_runner_that_dies_while_a_person_thinks_is_replaced_and_charges_nothin
     puppet = yard.begin()
     question = stuck(yard, puppet)
     puppet.die()
-    second = yard.puppets.runner(yard.worker.pk, 2)
+    second = yard.puppets.runner(yard.worker, 2)
     assert now(yard.worker).status == WorkerStatus.RUNNING
     question.respond("retry", "", "mira")
     second.asked_for("execute")
@@ -310,7 +310,7 @@ def test_a_shutdown_lets_a_stuck_worker_wait_for_the_next_start(yard: Yard, monk
     assert Question.objects.get().is_open
     monkeypatch.setattr(driving, "owned", driving.Owned())
     yard.done = yard.background(now(yard.worker), driving.adopt)
-    second = yard.puppets.runner(yard.worker.pk, 2)
+    second = yard.puppets.runner(yard.worker, 2)
     question.respond("retry", "", "mira")
     second.asked_for("execute")
     second.finish()
@@ -374,7 +374,7 @@ def test_what_an_agent_is_in_the_middle_of_stays_when_its_runner_dies(git: Yard)
     puppet.tell("session", id="s1", profile="painter", resumed=False)
     until(lambda: now(git.worker).session_id, what="the session is known")
     puppet.die()
-    second = git.puppets.runner(git.worker.pk, 2)
+    second = git.puppets.runner(git.worker, 2)
     assert second.asked_for("execute")["session"] == "s1"
     second.finish()
     git.end()
@@ -386,7 +386,7 @@ def test_what_a_lost_attempt_has_left_is_put_back_unless_an_agent_knows_of_it(gi
     puppet = git.begin(chunk)
     puppet.asked_for("execute")
     puppet.die()
-    second = git.puppets.runner(git.worker.pk, 2)
+    second = git.puppets.runner(git.worker, 2)
     second.asked_for("execute")
     second.finish()
     worker = git.end()

@@ -90,7 +90,7 @@ def test_stop_while_a_long_copy_is_made_leaves_no_half_copy(background: Backgrou
         os.link(source / "file", source / str(number))
     worker = make.worker("touch begun", project=make.project(source, isolation="copy"))
     done = background(worker)
-    copy = for_worker(worker.project, worker.pk).directory
+    copy = for_worker(worker.project, worker.folder).directory
     half = copy.with_name(copy.name + ".part")
     until(lambda: half.exists() and any(half.iterdir()), what="the copy is being made")
     worker.request_stop("mira")

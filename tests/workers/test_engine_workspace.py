@@ -43,7 +43,7 @@ def test_a_copy_is_worked_in_and_the_project_stays_as_it_was(source: Path) -> No
     worker = driven(make.worker("./run.sh && test -L link && pwd", project=copied(source)))
     assert worker.status == WorkerStatus.COMPLETED
     workspace = Path(worker.workspace)
-    assert workspace == settings.SPECYARD.data / "workspaces" / str(worker.pk)
+    assert workspace == settings.SPECYARD.data / "workspaces" / worker.folder
     assert (workspace / "result").read_text() == "from the project"
     assert worker.last_line == str(workspace)
     assert worker.prepared_at is not None
@@ -63,7 +63,7 @@ def test_the_setup_runs_in_the_copy_before_the_first_chunk(source: Path) -> None
     worker = driven(make.worker("cat deep/setup", project=project))
     assert worker.status == WorkerStatus.COMPLETED
     assert worker.last_line == "blue"
-    assert log_path(worker.pk, 0).read_text().splitlines()[-1] == worker.workspace
+    assert log_path(worker, 0).read_text().splitlines()[-1] == worker.workspace
     assert not (source / "deep" / "setup").exists()
 
 
@@ -73,7 +73,7 @@ def test_a_setup_that_fails_ends_the_worker_before_any_chunk(source: Path) -> No
     assert worker.error == "The command ended with exit code 7."
     assert outcomes(worker) == ["pending"]
     assert not Attempt.objects.exists()
-    assert "no paint" in log_path(worker.pk, 0).read_text()
+    assert "no paint" in log_path(worker, 0).read_text()
     assert leftovers(worker) == []
 
 
@@ -125,7 +125,7 @@ def test_a_retry_after_a_failed_preparation_prepares_a_workspace_of_its_own(sour
     (source / "ready").touch()
     second = driven(continued(first))
     assert second.status == WorkerStatus.COMPLETED
-    assert second.workspace.endswith(f"/{second.pk}")
+    assert second.workspace.endswith(f"/{second.folder}")
 
 
 def test_a_worker_with_nothing_left_to_do_completes(source: Path) -> None:

@@ -37,7 +37,7 @@ def test_each_passed_chunk_is_a_commit_that_names_it(source: Path) -> None:
     assert worker.spec is not None
     assert worker.branch == f"spec/{worker.spec.key}-{worker.pk}"
     assert worker.base_commit == base
-    assert Path(worker.workspace) == settings.SPECYARD.data / "workspaces" / str(worker.pk)
+    assert Path(worker.workspace) == settings.SPECYARD.data / "workspaces" / worker.folder
     assert commits(worker) == ["Chunk 1", "Chunk 3"]
     first, second, third = worker.chunks.values_list("commit", flat=True)
     assert first == second != third == git(source, "rev-parse", worker.branch)
@@ -61,7 +61,7 @@ def test_work_on_another_branch_lands_on_the_worker_s(source: Path) -> None:
 
 @pytest.mark.parametrize("key", ["a b", ".hidden", "x..y", "a@{b", "q?*[~^:\\", "a/b", "...", "-x", "ü" * 200, "tab\t"])
 def test_any_key_can_name_a_branch(source: Path, key: str) -> None:
-    branch = for_worker(project(source), 7, key).branch
+    branch = for_worker(project(source), "7-f00d", key).branch
     assert git(source, "check-ref-format", "--branch", branch) == branch
     git(source, "branch", branch)
     assert branch.count("/") == 1
@@ -105,7 +105,7 @@ def test_a_project_without_git_is_copied_and_the_log_says_so(tmp_path: Path) -> 
     worker = driven(make.worker("echo b > b.txt", project=project(plain)))
     assert (worker.status, worker.branch) == (WorkerStatus.COMPLETED, "")
     assert (Path(worker.workspace) / "b.txt").exists()
-    assert "is in no git repository. The worker works in a copy." in log_path(worker.pk, 0).read_text()
+    assert "is in no git repository. The worker works in a copy." in log_path(worker, 0).read_text()
 
 
 def test_an_empty_repository_ends_the_worker_with_what_to_do(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_old_journals_are_removed_and_others_stay() -> None:
     for worker in (old, recent):
         worker.completed()
     aged(old, completed_at=timezone.now() - timedelta(days=8))
-    runs = [launch.Run(worker.pk, 1).directory for worker in (old, recent, active)]
+    runs = [launch.Run(worker.folder, 1).directory for worker in (old, recent, active)]
     for directory in runs:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "journal.ndjson").touch()
@@ -202,13 +202,13 @@ def test_what_agents_have_stored_is_removed_and_where_they_are_signed_in_stays(t
     old, recent = claimed(), claimed()
     for worker in (old, recent):
         worker.completed()
-        agent_data(worker.pk).mkdir(parents=True)
+        agent_data(worker.folder).mkdir(parents=True)
     login = tmp_path / "auth.json"
     login.write_text("{}")
-    (agent_data(old.pk) / "auth.json").symlink_to(login)
+    (agent_data(old.folder) / "auth.json").symlink_to(login)
     aged(old, completed_at=timezone.now() - timedelta(days=8))
     assert maintenance.prune_runs() == 1
-    assert [agent_data(worker.pk).exists() for worker in (old, recent)] == [False, True]
+    assert [agent_data(worker.folder).exists() for worker in (old, recent)] == [False, True]
     assert login.exists()
 
 

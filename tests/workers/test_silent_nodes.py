@@ -114,7 +114,7 @@ def test_a_stop_needs_no_return_of_the_node() -> None:
 def test_a_node_that_comes_back_ends_the_runner_of_work_that_was_given_up(tmp_path: Path) -> None:
     node = make.node()
     worker = claimed("true", project=make.project(tmp_path))
-    run = launch.Run(worker.pk, worker.incarnation)
+    run = launch.Run(worker.folder, worker.incarnation)
     launch.start(run).close()
     assert maintenance.end_unwanted_runs(node) == []  # its worker is active here
     worker.fail(Reason.NODE_LOST, "given up by another node")
@@ -129,7 +129,7 @@ def test_a_run_that_cannot_be_ended_does_not_keep_the_node_from_its_heartbeat(
 ) -> None:
     node = make.node()
     worker = claimed("true")
-    launch.start(launch.Run(worker.pk, worker.incarnation)).close()
+    launch.start(launch.Run(worker.folder, worker.incarnation)).close()
     worker.fail(Reason.NODE_LOST, "given up by another node")
 
     def refuse(run: launch.Run, epoch: int) -> None:

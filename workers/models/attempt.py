@@ -216,12 +216,13 @@ class Attempt(Counted):
     @property
     def log_path(self) -> Path:
         """Where the runner writes this attempt's output."""
-        return log_path(self.chunk.worker_id, self.pk)
+        return log_path(self.chunk.worker, self.pk)
 
     @property
     def artifacts_path(self) -> Path:
         """Where the runner copies the files that the attempt's chunk declares."""
-        return artifacts_path(self.chunk.worker_id, self.pk)
+        data: Path = settings.SPECYARD.data
+        return data / "artifacts" / self.chunk.worker.folder / str(self.pk)
 
     @property
     def transcript_path(self) -> Path:
@@ -229,13 +230,7 @@ class Attempt(Counted):
         return self.log_path.with_suffix(".ndjson")
 
 
-def artifacts_path(worker_id: int, attempt_id: int) -> Path:
-    """The directory of the files that an attempt has left, below the data directory."""
+def log_path(worker: Worker, attempt_id: int) -> Path:
+    """The log file of an attempt below the data directory; of number 0, what was done before and after all attempts."""
     data: Path = settings.SPECYARD.data
-    return data / "artifacts" / str(worker_id) / str(attempt_id)
-
-
-def log_path(worker_id: int, attempt_id: int) -> Path:
-    """The log file of an attempt below the data directory."""
-    data: Path = settings.SPECYARD.data
-    return data / "logs" / str(worker_id) / f"{attempt_id}.log"
+    return data / "logs" / worker.folder / f"{attempt_id}.log"

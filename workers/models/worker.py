@@ -1,5 +1,6 @@
 """A worker runs one spec. All that may happen to one is a verb here; nobody else writes its status."""
 
+import secrets
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,11 @@ VERBS = {
 }
 
 
+def new_nonce() -> str:
+    """What nobody has had before: numbers are given again by a new database, or one that was restored."""
+    return secrets.token_hex(4)
+
+
 class Worker(Counted):
     """One run of one spec in one slot.
 
@@ -69,6 +75,7 @@ class Worker(Counted):
 
     slot = models.PositiveIntegerField(null=True)
     last_slot = models.PositiveIntegerField()  # where its card stood
+    nonce = models.CharField(max_length=8, default=new_nonce, editable=False)  # in the name of its folders
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="workers")
     epoch = models.PositiveIntegerField(default=1)
     incarnation = models.PositiveIntegerField(default=0)
@@ -250,9 +257,9 @@ class Worker(Counted):
             raise Fenced
 
     @unit_of_work
-    def new_incarnation(self) -> int:
+    def new_incarnation(self, number: int | None = None) -> int:
         """Number the next runner; the caller has made sure that the tree of the one before is dead."""
-        self.own(incarnation=self.incarnation + 1)
+        self.own(incarnation=number or self.incarnation + 1)
         return self.incarnation
 
     @unit_of_work
@@ -339,6 +346,14 @@ class Worker(Counted):
     def summary(self) -> dict[str, Any]:
         """What an event tells about its worker."""
         return {"spec": self.spec_id, "project": self.project.name, "title": self.title, "status": self.status}
+
+    @property
+    def folder(self) -> str:
+        """What the directories are called in which its node keeps its runs, logs, artifacts, agents' data, workspace.
+
+        No other worker's ever were, of whatever database: docs/decisions/0011.
+        """
+        return f"{self.pk}-{self.nonce}" if self.nonce else str(self.pk)
 
     @property
     def is_active(self) -> bool:
