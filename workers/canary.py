@@ -54,7 +54,8 @@ class Canary:
     def take(self) -> bool:
         """The same; the next one begins anew."""
         heard = self._heard.is_set()
-        self._heard.clear()
+        if heard:  # or one that arrives right now would be forgotten
+            self._heard.clear()
         return heard
 
 

@@ -23,7 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 KEY = "specyard.stream"
 MEDIA_TYPE = "text/event-stream"
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx passes on what it gets, when it gets it
+# Proxies pass on what they get when they get it: they keep nothing, compress nothing, and (nginx) buffer nothing.
+HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 RETRY_MS = 2000  # after which a client comes back
 PING = 15.0  # seconds without anything, after which a comment is sent: proxies close what is silent
 STALLED = 30.0  # seconds in which a client has taken nothing, after which it is disconnected

@@ -33,6 +33,8 @@ async def test_a_new_stream_tells_what_happens_from_now_on(open_stream: Open, va
     stream = await open_stream()
     assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
     assert "content-length" not in stream.headers
+    assert stream.headers["cache-control"] == "no-store, no-transform"
+    assert stream.headers["x-accel-buffering"] == "no"
     assert stream.retry == sse.RETRY_MS
     assert (stream.id, stream.events) == ("3", [])
     await in_database(write, 1, EventKind.NODE_OFFLINE, node="yard-1")
