@@ -69,9 +69,9 @@ def set_secret(owner: "Owner", name: str, value: str, *, by: str = "") -> Secret
     """Stores a secret, or replaces its value. Raises SpecInvalid with `name` or `value`, or KeyUnusable."""
     if problems := [*_name_problems(name), *_value_problems(value), *_too_many(owner, {name: value})]:
         raise SpecInvalid(problems)
-    stored = encryption.encrypt(value)
     with transaction.atomic():
         _lock(owner)
+        stored = encryption.encrypt(value)  # now: while waiting for the lock, the key may have become an old one
         found, is_new = owner.secrets.update_or_create(name=name, defaults={"value": stored, "changed_by": by})
         _record("secret.create" if is_new else "secret.replace", owner, found, by)
     return found
@@ -225,7 +225,7 @@ def _value(secret: Secret, owner: "Owner") -> str:
             raise type(error)(f"{str(error).rstrip('.')}, so {whose} cannot be used.") from None
         raise SecretUnreadable(
             f"Nobody can decrypt {whose}: it was stored under a key that is not here. "
-            "Bring that key back (docs/security.md), or set the secret again."
+            "Bring that key back (docs/secrets.md), or set the secret again."
         ) from None
 
 

@@ -1,5 +1,7 @@
 """`specyard secrets`: the keys with which secrets are encrypted. Values are set on the pages and by the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +27,7 @@ def new_key() -> None:
 
     \b
     Example:
-      specyard secrets new-key >>/etc/specyard/secrets.key
+      (umask 077; specyard secrets new-key >/etc/specyard/secrets.key)
     """
     from dashboard.config import encryption
 
@@ -55,17 +57,37 @@ def rotate(drop_old: bool) -> None:
     from specs.acting import record
     from specs.errors import SecretUnreadable
 
-    with application.database():
+    with application.database(), _alone(config):
         try:
             if not drop_old or not secrets.all_under_first_key():
                 added = _put_new_key_in_front(config)
                 changed = secrets.encrypt_anew()
                 record("secret.rotate", after={"new_key": added, "encrypted_anew": changed})
                 click.echo(f"{'Made a new key. ' if added else ''}{changed} encrypted anew.")
+                if _given(config) and len(config.secrets_keys()) > 1:
+                    click.echo("The first of your keys opens everything; the others are for backups from before.")
             if drop_old:
                 _drop_old_keys(config)
         except SecretUnreadable as error:
             raise Refused(f"{error}\nThe others are encrypted with the newest key; nothing was dropped.") from error
+
+
+@contextmanager
+def _alone(config: "Config") -> Iterator[None]:
+    """Within: nobody else changes keys that are ours to change. Raises Refused."""
+    from dashboard.cli.refusal import Refused
+    from dashboard.config import encryption
+
+    if _given(config):
+        yield
+        return
+    try:
+        with encryption.alone(encryption.file_of(config)):
+            yield
+    except BlockingIOError as error:
+        raise Refused("Somebody else is changing the keys at this moment. Wait, and try again.") from error
+    except OSError as error:
+        raise Refused(f"The keys cannot be changed: {error}") from error
 
 
 def _put_new_key_in_front(config: "Config") -> bool:
@@ -91,14 +113,17 @@ def _drop_old_keys(config: "Config") -> None:
 
     if _given(config):
         raise Refused("The keys are given by settings: take the older ones out there.")
+    from django.db import transaction
+
     from specs import secrets
 
     path, keys = encryption.file_of(config), config.secrets_keys()
     if len(keys) > 1:
-        encryption.write(path, keys[:1], replace=True)
-        if not secrets.all_under_first_key():  # somebody stored one with the old key at this very moment
-            encryption.write(path, keys, replace=True)
-            raise Refused("A secret was stored meanwhile. Nothing was dropped; try again.")
+        with transaction.atomic():  # SQLite lets nobody else store one meanwhile
+            encryption.write(path, keys[:1], replace=True)
+            if not secrets.all_under_first_key():  # somebody stored one with the old key at this very moment
+                encryption.write(path, keys, replace=True)
+                raise Refused("A secret was stored meanwhile. Nothing was dropped; try again.")
     click.echo(
         f"Dropped {len(keys) - 1} older. Backups from before need them: restore the database with its secrets.key."
     )

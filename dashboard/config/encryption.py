@@ -3,9 +3,10 @@
 import base64
 import binascii
 import contextlib
+import fcntl
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +78,17 @@ def read(config: "Config", *, make: bool = False) -> list[str]:
 def write(path: Path, keys: Iterable[str], *, replace: bool = False) -> None:
     """Write the file of the keys, whole or not at all, for its owner alone. Raises OSError."""
     writing.write(path, "".join(f"{key}\n" for key in keys), replace=replace)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Within: nobody else changes this file of the keys. Raises BlockingIOError when somebody does, or OSError."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(directory)
 
 
 def new() -> str:

@@ -1,5 +1,6 @@
 """`specyard secrets`, on a real installation of its own, and the settings that give keys."""
 
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -94,6 +95,24 @@ def test_a_rotation_that_was_interrupted_goes_on_with_the_same_key(yard: Yard) -
     assert VALUE in yard.values()
 
 
+@pytest.mark.parametrize("words", [[], ["--drop-old"]])
+def test_two_rotations_at_once_cannot_lose_a_key(yard: Yard, words: list[str]) -> None:
+    """The second one would write the file of the keys without what the first one has just put in front."""
+    yard.set("A")
+    run(yard.environment, "secrets", "rotate")
+    keys = yard.keys
+    directory = os.open(yard.data, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        refused = run(yard.environment, "secrets", "rotate", *words)
+    finally:
+        os.close(directory)
+    assert refused.returncode == 1
+    assert "Somebody else is changing the keys" in refused.stderr
+    assert yard.keys == keys
+    assert run(yard.environment, "secrets", "rotate", *words).returncode == 0
+
+
 def test_keys_that_a_person_keeps_are_never_written(yard: Yard, tmp_path: Path) -> None:
     own = tmp_path / "own.key"
     first, second = (run(yard.environment, "secrets", "new-key").stdout.strip() for _ in range(2))
@@ -102,7 +121,8 @@ def test_keys_that_a_person_keeps_are_never_written(yard: Yard, tmp_path: Path) 
     yard.set("A")
     assert not (yard.data / "secrets.key").exists()
     own.write_text(f"{second}\n{first}\n")
-    assert run(yard.environment, "secrets", "rotate").stdout == "1 encrypted anew.\n"
+    rotated = run(yard.environment, "secrets", "rotate").stdout
+    assert rotated.startswith("1 encrypted anew.\nThe first of your keys opens everything;")
     refused = run(yard.environment, "secrets", "rotate", "--drop-old")
     assert refused.returncode == 1
     assert "take the older ones out there" in refused.stderr
