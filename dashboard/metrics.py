@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 Type = Literal["gauge", "counter", "histogram"]
+Labels = tuple[str, str, str]  # route, method, class of status
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"  # in place of a method that somebody has made up
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 BEGIN, END = "<!-- metrics: begin -->", "<!-- metrics: end -->"
 
@@ -77,32 +80,32 @@ METRICS = (
         "specyard_http_request_duration_seconds",
         "histogram",
         "Time until the answer of this web process begins.",
-        ("route", "status_class"),
+        ("route", "method", "status_class"),
     ),
 )
 
 
 class Durations:
-    """How long requests took in this process, by route and class of status.
+    """How long requests took in this process, by route, method and class of status.
 
     Without the library's own histogram: an idle yard that nobody scrapes would load all of it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], list[int]] = {}
-        self._sums: dict[tuple[str, str], float] = {}
+        self._counts: dict[Labels, list[int]] = {}
+        self._sums: dict[Labels, float] = {}
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        key = (route, f"{status // 100}xx")
+    def observe(self, route: str, method: str | None, status: int, seconds: float) -> None:
+        """Count one request; an address of the API is one route, whatever is asked of it."""
+        key = (route, method if method in METHODS else OTHER, f"{status // 100}xx")
         with self._lock:
             counts = self._counts.setdefault(key, [0] * (len(BUCKETS) + 1))
             counts[bisect_left(BUCKETS, seconds)] += 1
             self._sums[key] = self._sums.get(key, 0.0) + seconds
 
-    def read(self) -> dict[tuple[str, str], tuple[list[int], float]]:
-        """(route, class) → the count of each bucket alone, the last without an end, and the sum of seconds."""
+    def read(self) -> dict[Labels, tuple[list[int], float]]:
+        """(route, method, class) → the count of each bucket alone, the last without an end, and the sum of seconds."""
         with self._lock:
             return {key: (list(counts), self._sums[key]) for key, counts in self._counts.items()}
 

@@ -203,10 +203,17 @@ def test_requests_are_timed_by_the_name_of_their_route(
     viewer.get("/workers/4711")
     viewer.get("/no/such\r\npage")
     viewer.get("/static/js/nothing.js")
+    viewer.generic("BREW", "/workers")
     samples = scrape(viewer)
     name = "http_request_duration_seconds"
-    for route, status in (("worker", "2xx"), ("worker", "4xx"), ("unknown", "4xx"), ("static", "4xx")):
-        labels = {"route": route, "status_class": status}
+    for route, method, status in (
+        ("worker", "GET", "2xx"),
+        ("worker", "GET", "4xx"),
+        ("unknown", "GET", "4xx"),
+        ("static", "GET", "4xx"),
+        ("workers", "other", "4xx"),
+    ):
+        labels = {"route": route, "method": method, "status_class": status}
         assert one(samples, f"{name}_count", **labels) == 1
         assert one(samples, f"{name}_bucket", **labels, le="+Inf") == 1
         assert one(samples, f"{name}_sum", **labels) > 0
@@ -216,8 +223,8 @@ def test_requests_are_timed_by_the_name_of_their_route(
 def test_buckets_add_up() -> None:
     seen = metrics.Durations()
     for seconds in (0.001, 0.005, 0.006, 60.0):
-        seen.observe("worker", 200, seconds)
-    counts, total = seen.read()["worker", "2xx"]
+        seen.observe("worker", "GET", 200, seconds)
+    counts, total = seen.read()["worker", "GET", "2xx"]
     assert (counts[0], counts[1], counts[-1], sum(counts)) == (2, 1, 1, 4)
     assert total == pytest.approx(60.012)
 
