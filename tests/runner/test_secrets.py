@@ -132,6 +132,13 @@ def test_a_secret_wins_over_a_variable_and_is_no_argument(owner: Owner) -> None:
     assert MASK not in log
 
 
+def test_more_than_a_process_can_be_given_is_said(owner: Owner) -> None:
+    secrets = {f"S{number}": f"{number:04d}{'x' * 19_000}" for number in range(600)}
+    result = owner.result(owner.execute("true", secrets=secrets))
+    assert (result["outcome"], result["reason"]) == ("failed", "bad_params")
+    assert "longer than the system allows" in result["message"]
+
+
 def test_a_value_stays_hidden_for_the_rest_of_the_run(owner: Owner, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     owner.passes(f'printenv API_KEY >"{kept}"', **GIVEN)

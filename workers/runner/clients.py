@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from workers.runner.journal import Journal
 
-# A message may be as long as a chunk's text; a client that never ends its line is dropped.
-LINE_LIMIT = 8 * 1024 * 1024
+# A message may be as long as a chunk's text and all secrets that a project and a profile can have; then the system may
+# say that they are too many for a process. A client that never ends its line is dropped.
+LINE_LIMIT = 32 * 1024 * 1024
 # The journal is sent from its file as fast as the client reads; only replies can pile up, and not beyond this.
 BUFFER_LIMIT = 1024 * 1024
 
