@@ -11,6 +11,7 @@ from django.urls import reverse
 from dashboard.pages import words
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.hunks import Line, head_of, lines_of, pairs_of
+from dashboard.pages.syntax import MOST_CHARACTERS, lexer_for
 from workers import diffs
 from workers.diffs import Change, Difference, Kind, Patch
 from workers.git import GitFailed
@@ -92,8 +93,11 @@ class Shown:
     @property
     def hunks(self) -> Iterator[tuple[str, list[Line] | list[tuple[Line | None, Line | None]]]]:
         """(head, lines) or (head, pairs of lines)."""
+        lines = pairs_of if self.row.view.is_split else lines_of
+        size = sum(len(line.value) for hunk in self.patch.hunks for line in hunk)
+        lexer = lexer_for(self.row.change.path) if size <= MOST_CHARACTERS else None
         for hunk in self.patch.hunks:
-            yield head_of(hunk), pairs_of(hunk) if self.row.view.is_split else lines_of(hunk)
+            yield head_of(hunk), lines(hunk, lexer)
 
     @property
     def instead(self) -> str:

@@ -1,12 +1,15 @@
 """The lines of a diff: as they stand in it, or before and after side by side."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from dashboard.pages.syntax import coloured
 from dashboard.pages.words import visible
 
 if TYPE_CHECKING:
+    from pygments.lexer import Lexer
     from unidiff.patch import Hunk
 
 LONGEST_LINE = 2000  # characters
@@ -22,6 +25,11 @@ class Line:
     text: str
     old: int | None = None
     new: int | None = None
+    html: str = ""  # the text in colours, where its language is known
+
+    @property
+    def shown(self) -> str:
+        return self.html or self.text
 
 
 def head_of(hunk: "Hunk") -> str:
@@ -30,9 +38,9 @@ def head_of(hunk: "Hunk") -> str:
     return _shown(f"@@ -{before[0]},{before[1]} +{after[0]},{after[1]} @@ {hunk.section_header}".rstrip())
 
 
-def lines_of(hunk: "Hunk") -> list[Line]:
-    """The lines as they stand in a diff."""
-    return [
+def lines_of(hunk: "Hunk", lexer: "Lexer | None" = None) -> list[Line]:
+    """The lines as they stand in a diff; with a lexer, in colours."""
+    lines = [
         Line(
             KINDS.get(line.line_type, "same"),
             line.line_type.strip("\\ "),
@@ -42,6 +50,17 @@ def lines_of(hunk: "Hunk") -> list[Line]:
         )
         for line in hunk
     ]
+    return _coloured(lines, lexer) if lexer else lines
+
+
+def _coloured(lines: Sequence[Line], lexer: "Lexer") -> list[Line]:
+    """Before and after are read by themselves: what was removed does not belong to what was added."""
+    found = list(lines)
+    for kinds in (("same", "removed"), ("same", "added")):
+        places = [n for n, line in enumerate(lines) if line.kind in kinds]
+        for n, html in zip(places, coloured([lines[n].text for n in places], lexer), strict=True):
+            found[n] = replace(lines[n], html=html)
+    return found
 
 
 def _shown(value: str) -> str:
@@ -52,12 +71,12 @@ def _shown(value: str) -> str:
     return visible(text)
 
 
-def pairs_of(hunk: "Hunk") -> list[tuple[Line | None, Line | None]]:
+def pairs_of(hunk: "Hunk", lexer: "Lexer | None" = None) -> list[tuple[Line | None, Line | None]]:
     """The lines before and after side by side; what was removed stands beside what was added in its place."""
     found: list[tuple[Line | None, Line | None]] = []
     removed: list[Line] = []
     added: list[Line] = []
-    for line in [*lines_of(hunk), Line("end", "", "")]:
+    for line in [*lines_of(hunk, lexer), Line("end", "", "")]:
         if line.kind in ("removed", "added"):
             (removed if line.kind == "removed" else added).append(line)
         elif line.kind == "note" and (removed or added):
