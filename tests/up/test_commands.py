@@ -54,8 +54,8 @@ def test_import_into_a_named_project(environment: dict[str, str], project: Path)
     other.write_text(json.dumps({**GOOD, "title": "Other"}))
     assert "shop / Other" in run(environment, "import", str(other), "--project", "shop").stdout
     missing = run(environment, "import", str(other), "--project", "mill")
-    assert missing.returncode == 2
-    assert 'no project "mill". Known: shop' in missing.stderr
+    assert missing.returncode == 3
+    assert 'There is no project "mill". Known: shop.' in missing.stderr
 
 
 @pytest.mark.parametrize(
