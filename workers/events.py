@@ -3,8 +3,8 @@
     python manage.py event_document
 
 The tests hold every event that is written against these shapes, so what is written here is what programs get. A field
-that is not always there is left out when there is nothing to tell, never null. Fields are added in time: programs
-should pass over what they do not know.
+that is not always there is left out when there is nothing to tell; null is only the spec of a worker that has been
+deleted. Fields are added in time: programs should pass over what they do not know.
 """
 
 import json

@@ -35,12 +35,12 @@ def test_the_examples_fit(kind: str) -> None:
 
 
 def emitted(module: Module) -> Iterator[tuple[str, int, set[str]]]:
-    """(kind, line, names of what is told) of every emit() in the module."""
+    """(kind, line, names of what is told) of every emit() in the module; of one that chooses a kind, each of them."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "emit" and node.args:
-            kind = ast.unparse(node.args[0])
-            if kind.startswith("EventKind."):
-                yield EventKind[kind.partition(".")[2]], node.lineno, {word.arg for word in node.keywords if word.arg}
+            for part in ast.walk(node.args[0]):
+                if isinstance(part, ast.Attribute) and ast.unparse(part.value) == "EventKind":
+                    yield EventKind[part.attr], node.lineno, {word.arg for word in node.keywords if word.arg}
 
 
 def test_nothing_is_emitted_that_is_not_described() -> None:
