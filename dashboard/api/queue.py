@@ -25,6 +25,13 @@ from queue_app.models import WorkerQueue, Yard
 router = Router(tags=["queue"])
 
 
+class EntryFilter(Schema):
+    """Which entries."""
+
+    project: Number | None = Field(None, description="The number of a project.")
+    spec: Number | None = Field(None, description="The number of a spec.")
+
+
 class EntryChange(Body):
     """What shall become different; what is left out stays."""
 
@@ -58,10 +65,13 @@ class Moved(Schema):
 
 
 @router.get("/queue", response=Page[EntryOut], summary="List what waits")
-def list_queue(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """The entries in the order in which they start, each with why it waits and about when it starts."""
+def list_queue(request: HttpRequest, chosen: Query[EntryFilter], paging: Query[Paging]) -> Any:
+    """The entries in the order in which they start, each with why it waits and about when it starts.
+
+    `place` counts all entries, also where only some are listed.
+    """
     try:
-        found, following = outlook.page(paging.after, paging.limit)
+        found, following = outlook.page(paging.after, paging.limit, project=chosen.project, spec=chosen.spec)
     except ValueError:
         raise BadValue(NOT_A_CURSOR) from None
     return Page[EntryOut].model_construct(items=[EntryOut.of(each) for each in found], next=following or None)

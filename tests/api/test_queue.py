@@ -53,16 +53,60 @@ def test_the_list_goes_on_behind_the_cursor(call: Call, full_yard: Worker) -> No
     assert set(made) == set(wanted)
 
 
-def test_a_longer_queue_asks_no_more(call: Call, full_yard: Worker) -> None:
+def test_the_entries_of_one_project_keep_their_places(call: Call, full_yard: Worker) -> None:
+    mine = make.project()
+    entries = [
+        dispatch.enqueue(make.spec(project=mine if number % 3 else make.project()), by="mira", priority=number % 2)
+        for number in range(9)
+    ]
+    wanted = {entry.pk for entry in entries if entry.spec.project_id == mine.pk}
+    everything = call("get", "/queue").json()["items"]
+    assert [item["place"] for item in everything] == list(range(1, 10))
+    expected = [(item["id"], item["place"], item["waits"]) for item in everything if item["id"] in wanted]
+    for limit in (1, 2, 6):
+        found, after = [], ""
+        while after is not None:
+            content = call("get", "/queue", project=mine.pk, limit=limit, after=after).json()
+            found += [(item["id"], item["place"], item["waits"]) for item in content["items"]]
+            after = content["next"]
+        assert found == expected
+    one = entries[4]
+    [shown] = call("get", "/queue", spec=one.spec_id).json()["items"]
+    assert shown["id"] == one.pk
+    assert call("get", "/queue", project=4711).json() == {"items": [], "next": None}
+    assert call("get", "/queue", project=mine.pk, spec=full_yard.spec_id).json()["items"] == []
+
+
+def test_a_page_goes_on_where_it_was_whatever_moves(call: Call, full_yard: Worker) -> None:
+    """What was added, removed or moved before the cursor shifts nothing behind it."""
+    entries = [waiting().pk for _ in range(6)]
+    first = call("get", "/queue", limit=2).json()
+    waiting(top=True)
+    dispatch.remove(entries[1], "mira")
+    call("post", "/queue/reorder", {"entry": entries[5], "place": "top"})
+    assert [item["id"] for item in call("get", "/queue", after=first["next"]).json()["items"]] == entries[2:5]
+
+
+@pytest.mark.parametrize("after", ["x", "1_0", "0_0_!", "-1_0_a0", "1_1000_a0", "1_0_" + "a" * 501])
+def test_what_is_no_cursor_is_refused(call: Call, after: str) -> None:
+    reply = call("get", "/queue", after=after)
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "after")
+
+
+@pytest.mark.parametrize("of_one_project", [False, True])
+def test_a_longer_queue_asks_no_more(call: Call, full_yard: Worker, of_one_project: bool) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert call("get", "/queue").status_code == 200
+            assert call("get", "/queue", **query).status_code == 200
         return len(captured)
 
-    waiting()
+    project = make.project()
+    query = {"project": project.pk} if of_one_project else {}
+    dispatch.enqueue(make.spec(project=project), by="mira")
     queries()
     few = queries()
     for _ in range(5):
+        dispatch.enqueue(make.spec(project=project), by="mira")
         waiting()
     assert queries() == few <= 15
 
