@@ -7,7 +7,7 @@ import re
 import time
 from itertools import pairwise
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
@@ -101,15 +101,16 @@ def test_what_json_and_shells_put_before_quotes_hides_nothing_from_it() -> None:
         assert mask.text(printed).strip('"') == MASK
 
 
-def test_markup_and_the_double_quotes_of_a_shell_hide_nothing_from_it() -> None:
+def test_markup_and_the_quotes_of_shells_hide_nothing_from_it() -> None:
     value = "pass$word`with\\<a>&'b'\"c\"="
     mask = Mask([value])
+    assert mask.text(repr(value)) == f"'{MASK}'"
+    dash = value.replace("'", """'"'"'""")
+    assert mask.text(f"export KEY='{dash}'") == f"export KEY='{MASK}'"
     in_shell = re.sub(r'(["$`\\])', r"\\\1", value)
     assert mask.text(f'declare -x KEY="{in_shell}"') == f'declare -x KEY="{MASK}"'
-    apostrophe = {"'": "&apos;", '"': "&quot;"}
-    for printed in (escape(value), escape(value, apostrophe), escape(value, {"'": "&#x27;", '"': "&quot;"})):
-        assert mask.text(printed) == MASK
-    assert MASK in mask.text(f"<testcase message={quoteattr('is <&> here')}>{escape(value)}</testcase>")
+    for quotes in ({}, {'"': "&quot;"}, {"'": "&apos;", '"': "&quot;"}, {"'": "&#x27;", '"': "&quot;"}):
+        assert mask.text(f"<failure>{escape(value, quotes)}</failure>") == f"<failure>{MASK}</failure>"
 
 
 @pytest.mark.parametrize("width", [64, 76])

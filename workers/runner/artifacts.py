@@ -144,7 +144,7 @@ class Collector:
         if depth > DEEPEST:
             return
         if not segments:
-            if os.path.isdir(os.path.join(self.root, place)):
+            if os.path.isdir(os.path.join(self.root, place)) and self._is_within(place):
                 yield from self._below(place, ["**"], depth)
             else:
                 yield place
@@ -178,14 +178,17 @@ class Collector:
 
     def _entries(self, place: str) -> list["os.DirEntry[str]"]:
         self.breathe()
-        directory = os.path.join(self.root, place)
-        if not Path(os.path.realpath(directory)).is_relative_to(self.root):
+        if not self._is_within(place):
             return []
         try:
-            with os.scandir(directory) as found:
+            with os.scandir(os.path.join(self.root, place)) as found:
                 return sorted(found, key=lambda entry: entry.name)
         except OSError:  # gone meanwhile, no directory, or not to be read
             return []
+
+    def _is_within(self, place: str) -> bool:
+        """Whether it is in the workspace, wherever links lead."""
+        return Path(os.path.realpath(os.path.join(self.root, place))).is_relative_to(self.root)
 
     # One file
 

@@ -37,10 +37,7 @@ def forms(value: str) -> set[bytes]:
         if len(line) < SHORTEST:
             continue
         found.add(_bytes(line))
-        coded = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
-        coded |= {line.replace("'", "'\\''"), re.sub(r'(["$`\\])', r"\\\1", line)}
-        coded |= {html.escape(line, quote=False), html.escape(line), html.escape(line).replace("&#x27;", "&apos;")}
-        coded |= set(_in_addresses(line))
+        coded = {*_in_quotes(line), *_in_markup(line), *_in_addresses(line)}
         found |= {raw for raw in map(_bytes, coded) if len(raw) >= SHORTEST_CODED}
     if found:
         found |= _in_base64(_bytes(value))
@@ -49,6 +46,18 @@ def forms(value: str) -> set[bytes]:
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
+
+
+def _in_quotes(line: str) -> Iterable[str]:
+    """Of JSON, with and without escapes for other alphabets; single ones of bash, dash and Python; double ones."""
+    yield from (json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1])
+    yield from (line.replace("'", "'\\''"), line.replace("'", "'\"'\"'"), re.sub(r"(['\\])", r"\\\1", line))
+    yield re.sub(r'(["$`\\])', r"\\\1", line)
+
+
+def _in_markup(line: str) -> Iterable[str]:
+    whole = html.escape(line)
+    yield from (html.escape(line, quote=False), whole, whole.replace("&#x27;", "&apos;"), whole.replace("&#x27;", "'"))
 
 
 def _in_addresses(line: str) -> Iterable[str]:
