@@ -4,6 +4,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,13 +12,15 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja.errors import HttpError
 
 from dashboard.models import KeptAnswer
 from queue_app.errors import BadValue
+
+logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -57,7 +60,10 @@ def ending(run: View) -> View:
             response = run(request, *args, **kwargs)
         finally:
             if (answer := getattr(request, "kept_answer", None)) is not None:
-                _keep(answer, response)
+                try:
+                    _keep(answer, response)
+                except DatabaseError as error:  # what was done is done, and is said
+                    logger.warning("An answer was not kept for its %s: %s", HEADER, error)
         return response
 
     return keeping
@@ -83,6 +89,9 @@ def _take(request: HttpRequest, key: str) -> KeptAnswer:
         answer, is_new = KeptAnswer.objects.get_or_create(
             user_id=int(request.user.pk or 0), key=key, defaults={"request": asked, "begun_at": now}
         )
+    if answer.begun_at < now - KEPT:  # one of more than were forgotten just now
+        KeptAnswer.objects.filter(pk=answer.pk).delete()
+        return _take(request, key)
     if is_new:
         return answer
     if answer.request != asked:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 
@@ -83,6 +84,23 @@ def test_answers_are_kept_for_a_day(call: Call) -> None:
     Project.objects.all().delete()
     assert "Idempotent-Replayed" not in post(call, "k1")
     assert KeptAnswer.objects.count() == 1
+
+
+def test_a_key_ends_with_its_day_however_many_do(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(call, "k1")
+    later(idempotency.KEPT + timedelta(seconds=1))
+    Project.objects.all().delete()
+    monkeypatch.setattr(idempotency, "FORGOTTEN_AT_ONCE", 0)  # others are older
+    assert post(call, "k1", {**BODY, "name": "other"}).status_code == 201
+
+
+def test_what_was_done_is_said_also_when_it_cannot_be_kept(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(idempotency, "_keep", busy)
+    assert post(call, "k1").status_code == 201
+    assert Project.objects.count() == 1
 
 
 def test_secrets_are_not_kept(call: Call) -> None:
