@@ -15,6 +15,12 @@ class AlreadyRunning(WorkerError):
     current = "running"
 
 
+class RemovedAgain(WorkerError):
+    """Somebody has taken it out of the queue before it could start."""
+
+    current = "removed"
+
+
 class NothingToDo(WorkerError):
     """This spec has no chunks."""
 

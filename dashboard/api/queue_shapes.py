@@ -4,15 +4,18 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Schema, Status
 from pydantic import Field
 
-from dashboard.api.worker_shapes import ProjectName, WorkerOut, worker_shown
+from dashboard.api.worker_shapes import ProjectName, worker_shown
+from queue_app.errors import RemovedAgain
 from queue_app.models import WorkerQueue
 from queue_app.outlook import Outlook, outlook
 from queue_app.waiting import Cause
 from workers.models import Worker
+from workers.models.worker import IS_ACTIVE
 
 
 class WaitOut(Schema):
@@ -73,15 +76,23 @@ def begun(
     worker: HTTPStatus = HTTPStatus.CREATED,
     entry: HTTPStatus = HTTPStatus.ACCEPTED,
 ) -> Status[Any]:
-    """The worker that has begun, or the entry that waits, with its address."""
+    """The worker that has begun, or the entry that waits, with its address. Raises RemovedAgain."""
     if isinstance(result, WorkerQueue):
         if (waiting := _still_waiting(result)) is not None:
             response["Location"] = f"/api/queue/{result.pk}"
             return Status(entry, waiting)
-        result = Worker.objects.filter(spec=result.spec_id).latest("pk")  # it has begun meanwhile
+        result = _begun_meanwhile(result)
     response["Location"] = f"/api/workers/{result.pk}"
     fresh = Worker.objects.select_related("project", "node").get(pk=result.pk)
     return Status(worker, worker_shown(fresh))
+
+
+def _begun_meanwhile(entry: WorkerQueue) -> Worker:
+    """A worker of the spec that ended before the entry was there is another one."""
+    own = Worker.objects.filter(IS_ACTIVE | Q(created_at__gte=entry.added_at), spec=entry.spec_id)
+    if (worker := own.order_by("-pk").first()) is None:
+        raise RemovedAgain
+    return worker
 
 
 def _still_waiting(entry: WorkerQueue) -> EntryOut | None:
@@ -89,6 +100,3 @@ def _still_waiting(entry: WorkerQueue) -> EntryOut | None:
         return entry_shown(entry.pk)
     except WorkerQueue.DoesNotExist:
         return None
-
-
-Begun = WorkerOut | EntryOut

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import HttpRequest, HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from dashboard.api.queue_shapes import begun
 from queue_app import dispatch
+from queue_app.errors import RemovedAgain
 from queue_app.models import WorkerQueue, Yard
 from tests.api.conftest import Call
 from tests.support import make
@@ -178,6 +181,16 @@ def test_a_run_that_has_to_wait_is_an_entry(call: Call, full_yard: Worker) -> No
     shown = reply.json()
     assert (shown["id"], shown["priority"], shown["place"]) == (entry.pk, 7, 1)
     assert (shown["waits"]["cause"], shown["waits"]["text"]) == ("slots_full", "Slots full (1/1)")
+
+
+def test_what_is_removed_at_once_is_not_taken_for_an_earlier_worker(call: Call, full_yard: Worker) -> None:
+    """Somebody else may remove the entry while the answer is made."""
+    spec = make.spec()
+    entry = dispatch.enqueue(spec, by="mira")
+    Worker.objects.filter(pk=full_yard.pk).update(spec=spec, slot=None, status="completed", completed_at=timezone.now())
+    assert dispatch.remove(entry.pk, "ada")
+    with pytest.raises(RemovedAgain):
+        begun(HttpRequest(), HttpResponse(), entry)
 
 
 def test_a_run_that_is_not_possible_says_which_state_does_not_allow_it(call: Call, full_yard: Worker) -> None:
