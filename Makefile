@@ -21,7 +21,7 @@ UV := .make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up setup agents test test-fast check lint types contracts migrations bench format css lock clean
+.PHONY: help up setup agents test test-fast test-slow check lint types contracts migrations bench format css lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,12 +36,13 @@ agents: ## Install the coding agents that tests run (needs npm)
 	@if ! command -v npm >/dev/null; then echo "No npm here, so no agents for the tests"; \
 	else $(MAKE) -s $(AGENTS)/.installed || echo "The agents for the tests could not be installed"; fi
 
-test: $(VENV)/.installed-dev agents ## Run every test (ARGS="-k name" chooses)
-	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
-	$(call PYTEST,-n $(WORKERS) --dist loadfile -m "$(SLOW)")
+test: test-fast test-slow ## Run every test (ARGS="-k name" chooses)
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser, run no real agent and kill no processes
 	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
+
+test-slow: $(VENV)/.installed-dev agents ## Run the others (SLOW=faults, browser or agents chooses)
+	$(call PYTEST,-n $(WORKERS) --dist loadfile -m "$(SLOW)")
 
 check: lint types contracts migrations test ## What CI runs: lint, types, import contracts, migrations, tests
 

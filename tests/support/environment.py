@@ -27,6 +27,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of what needs to be run on a second database."""
+    parser.addoption("--database-only", action="store_true", help="Run only the tests that use the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what another database cannot change, when that is asked for."""
+    if config.getoption("--database-only"):
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_the_database(item)])
+        items[:] = filter(_uses_the_database, items)
+
+
+def _uses_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not {"db", "transactional_db"}.isdisjoint(fixtures)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def engines_in_threads_need_a_fixture() -> Iterator[None]:
     """Refuse jobs for the engine's own pool."""
