@@ -44,7 +44,9 @@ def enqueue(
     fill_slots()
     if WorkerQueue.objects.filter(pk=entry.pk).exists():
         return entry
-    return Worker.objects.filter(spec=spec).latest("pk")
+    latest = Worker.objects.filter(spec=spec).order_by("-pk").first()
+    has_started = latest is not None and (latest.is_active or latest.created_at >= entry.added_at)
+    return latest if latest is not None and has_started else entry  # somebody has taken it out of the queue
 
 
 @dataclass

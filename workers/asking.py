@@ -69,8 +69,7 @@ class Asking(RunnerLink):
 
     def ask_to_prepare(self) -> Entry:
         """Have the runner copy the project and run its setup command."""
-        if self.results.get("prepare", {}).get("outcome") == "interrupted":
-            del self.results["prepare"]  # by an earlier shutdown
+        self.forget_interrupted("prepare")
         log = log_path(self.worker, 0)
         return self.request(
             "prepare",
@@ -84,6 +83,7 @@ class Asking(RunnerLink):
 
     def ask_to_tear_down(self, command: str) -> Entry:
         """Have the runner run the project's teardown command."""
+        self.forget_interrupted("teardown")
         return self.request(
             "prepare",
             "teardown",
@@ -95,6 +95,11 @@ class Asking(RunnerLink):
             log=str(log_path(self.worker, 0)),
             timeout=setup_time_limit(),
         )
+
+    def forget_interrupted(self, request: str) -> None:
+        """Let what an earlier shutdown has cut off be done again."""
+        if self.results.get(request, {}).get("outcome") == "interrupted":
+            del self.results[request]
 
     def ask_to_restore(self, attempt: Attempt, chunk: WorkerChunk) -> Entry | None:
         """Have the worktree put back to the last passed commit where work may lie that did not pass.

@@ -57,6 +57,20 @@ def test_a_spec_starts_at_once_while_a_slot_is_free() -> None:
     assert not WorkerQueue.objects.exists()
 
 
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_an_entry_that_somebody_takes_out_at_once_is_not_taken_for_a_worker(
+    ran_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make.spec()
+    if ran_before:
+        earlier = dispatch.enqueue(spec, by="mira")
+        assert isinstance(earlier, Worker)
+        earlier.request_stop("mira")
+    monkeypatch.setattr(dispatch, "fill_slots", lambda: dispatch.remove(WorkerQueue.objects.get().pk, by="ada"))
+    assert isinstance(dispatch.enqueue(spec, by="mira"), WorkerQueue)
+    assert not WorkerQueue.objects.exists()
+
+
 def test_a_spec_waits_when_every_slot_is_in_use() -> None:
     dispatch.set_limit(1, by="mira")
     dispatch.enqueue(make.spec(), by="mira")

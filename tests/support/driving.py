@@ -67,9 +67,9 @@ class Pool(ThreadPoolExecutor):
     """As the engine's own, but its threads leave no connection to the tests' database behind."""
 
     def submit(self, job: Callable[..., Any], /, *arguments: Any, **fields: Any) -> "Future[Any]":
-        def work() -> None:
+        def work() -> Any:
             try:
-                job(*arguments, **fields)
+                return job(*arguments, **fields)
             finally:
                 connection.close()
 

@@ -294,3 +294,19 @@ def test_a_runner_that_hangs_is_ended_by_stop(
     assert now(worker).status == WorkerStatus.STOPPED
     assert not processes.marked(mark)
     assert leftovers(worker) == []
+
+
+def test_a_teardown_that_a_shutdown_has_cut_off_is_run_again(
+    background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teardown = f"{waiting(tmp_path)}; echo down >> {tmp_path}/log"
+    worker = make.worker("true", project=make.project(tmp_path, teardown_command=teardown))
+    done = background(worker)
+    until(lambda: processes.lines(tmp_path / "log"), what="the teardown runs")
+    driving.owned.draining.set()
+    done.result(10)
+    assert now(worker).status == WorkerStatus.RUNNING
+    monkeypatch.setattr(driving, "owned", driving.Owned())
+    (tmp_path / "gate").touch()
+    assert driven(now(worker), driving.adopt).status == WorkerStatus.COMPLETED
+    assert processes.lines(tmp_path / "log") == ["begun", "begun", "down"]

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.db import connection, transaction
 
 from tests.support import make
-from tests.support.driving import driven, now
+from tests.support.driving import Pool, driven, now
 from tests.support.repository import commit, git, repository
 from tests.support.wait import until
 from workers import branches, driving, landing, maintenance
@@ -13,6 +15,7 @@ from workers.errors import StaleTransition
 from workers.models import Event, Landing, Worker, accept
 from workers.states import LandingKind
 
+ON_SQLITE = "sqlite" in settings.DATABASES["default"]["ENGINE"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("launcher")]
 
 
@@ -101,6 +104,27 @@ def test_who_continues_what_was_discarded_begins_anew(source: Path) -> None:
     assert (again.workspace, again.branch, again.passed) == ("", "", 0)
     assert driven(again).passed == 1
     assert Path(now(again).workspace).exists()
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="on SQLite, transactions that write follow one another anyway")
+def test_who_continues_at_the_moment_of_a_discard_begins_anew(source: Path) -> None:
+    """The one who discards has looked, and not committed yet."""
+    failed = driven(make.worker("exit 1", project=make.project(source, isolation="worktree"), max_attempts=1))
+    assert failed.spec is not None
+    slot, fields = make.free_slot(), {"node": failed.node, "by": "mira", "continues": failed}
+    with Pool(1) as pool:
+        with transaction.atomic():
+            Landing.ask(failed, LandingKind.DISCARD, by="mira")
+            again = pool.submit(accept, failed.spec, slot, **fields)
+            until(lambda: again.done() or waits_for_a_lock(), what="the other one waits")
+        found = again.result(10)
+    assert (found.workspace, found.branch) == ("", "")
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_defect_ends_the_try_and_says_so(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.support import make
 from tests.support.driving import LONG_AGO, aged, claimed, now, outcomes
 from workers import launch, maintenance
 from workers.errors import Fenced, LauncherUnavailable
-from workers.models import Attempt, Event, Node, Worker
+from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, Reason, WorkerStatus
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +36,31 @@ def test_a_silent_node_is_marked_once() -> None:
 def test_a_node_that_is_quiet_for_a_moment_is_not_silent() -> None:
     silent_node(last_seen=timedelta(seconds=45))
     maintenance.find_silent()
+    assert Node.objects.get().status == NodeStatus.ONLINE
+
+
+def test_a_drained_node_that_was_silent_for_a_while_takes_no_work_when_it_is_back() -> None:
+    node = make.node()
+    node.request_drain("mira")
+    Node.objects.update(last_seen=Now() - LONG_AGO)
+    maintenance.find_silent()
+    assert Node.objects.get().status == NodeStatus.SILENT
+    assert maintenance.heartbeat(node)
+    assert Node.objects.get().status == NodeStatus.DRAINING
+    assert Event.objects.get(seq=latest_seq()).kind == "node_draining"
+    node.request_return("mira")
+    Node.objects.update(last_seen=Now() - LONG_AGO)
+    maintenance.find_silent()
+    assert maintenance.heartbeat(node)
+    assert Node.objects.get().status == NodeStatus.ONLINE
+
+
+def test_the_next_start_of_a_drained_node_takes_work() -> None:
+    make.node().request_drain("mira")
+    Node.objects.update(status=NodeStatus.SILENT)
+    node = make.node()
+    Node.objects.update(status=NodeStatus.SILENT)
+    assert maintenance.heartbeat(node)
     assert Node.objects.get().status == NodeStatus.ONLINE
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.db import models
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ class Node(models.Model):
     capabilities = models.JSONField(default=dict)
     load = models.FloatField(default=0.0)  # 1-minute load average
     memory = models.FloatField(default=0.0)  # percent in use
+    drained = models.BooleanField(default=False)  # shall take no new work, also when it is heard again after a silence
     max_workers = models.PositiveIntegerField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True)
     canary_at = models.DateTimeField(null=True)  # when its Celery last took a message, to a heartbeat
@@ -53,6 +55,7 @@ class Node(models.Model):
         facts = {
             "instance": instance,
             "capabilities": capabilities,
+            "drained": False,
             "last_seen": timezone.now(),
         }
         node, _ = cls.objects.update_or_create(
@@ -67,21 +70,24 @@ class Node(models.Model):
     def heartbeat(self, load: float, memory: float, *, canary: bool = False) -> bool:
         """Report in. False when another process speaks for this node: then the caller must let go.
 
-        A node that was silent and taken for lost is online again. `canary`: its Celery has taken a message since the
-        last time.
+        A node that was silent and taken for lost is back, drained or online. `canary`: its Celery has taken a message
+        since the last time.
         """
         mine = Node.objects.filter(pk=self.pk, instance=self.instance)
         facts: dict[str, Any] = {"canary_at": Now()} if canary else {}
         if not mine.update(last_seen=Now(), load=load, memory=memory, **facts):
             return False
-        if mine.filter(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT)).update(status=NodeStatus.ONLINE):
-            emit(EventKind.NODE_ONLINE, node=self.name)
+        back = Case(When(drained=True, then=Value(NodeStatus.DRAINING)), default=Value(NodeStatus.ONLINE))
+        if mine.filter(status__in=(NodeStatus.OFFLINE, NodeStatus.SILENT)).update(status=back):
+            is_drained = mine.filter(drained=True).exists()
+            emit(EventKind.NODE_DRAINING if is_drained else EventKind.NODE_ONLINE, node=self.name)
         return True
 
     @unit_of_work
     def drain(self) -> None:
         """Take no new work; what runs may end."""
-        if Node.objects.filter(pk=self.pk, status=NodeStatus.ONLINE).update(status=NodeStatus.DRAINING):
+        online = Node.objects.filter(pk=self.pk, status=NodeStatus.ONLINE)
+        if online.update(status=NodeStatus.DRAINING, drained=True):
             emit(EventKind.NODE_DRAINING, node=self.name)
 
     # What people ask for.
@@ -106,7 +112,7 @@ class Node(models.Model):
         """
         fresh = self._present()
         if fresh.status == NodeStatus.DRAINING:
-            Node.objects.filter(pk=self.pk).update(status=NodeStatus.ONLINE)
+            Node.objects.filter(pk=self.pk).update(status=NodeStatus.ONLINE, drained=False)
             emit(EventKind.NODE_ONLINE, node=self.name)
             record("node.return", fresh, before={"status": fresh.status}, after={"status": NodeStatus.ONLINE}, by=by)
             after_commit(partial(slots_may_be_free.send, Node))

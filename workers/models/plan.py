@@ -93,7 +93,9 @@ def accept(spec: Spec, slot: int, node: Node, by: str, continues: Worker | None 
     workspace, the chunks that passed in it and its agent's session, unless they were discarded.
     """
     drive_here = publisher.driver_here(node.name)
-    before = continues if continues and not is_discarded(continues) else None
+    before = Worker.objects.select_for_update().get(pk=continues.pk) if continues else None
+    if before and is_discarded(before):  # under its lock: one who discards looks under it whether it was continued
+        before = None
     plan = frozen_plan(spec, before)
     worker = Worker.objects.create(
         spec=spec,
