@@ -49,7 +49,7 @@ def init(place: str, force: bool) -> None:
 @command.command("show")
 @click.argument("key", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@flags.settings("--config")
+@flags.settings("--data-dir", "--config")
 def show(key: str | None, as_json: bool) -> None:
     """Show each setting with its value and where that comes from; with KEY one, or one section.
 
@@ -86,8 +86,11 @@ def _as_json(rows: list[Any], found: Any) -> None:
 
 
 def _as_table(rows: list[Any]) -> None:
-    names = max(len(row.name) for row in rows)
-    values = max(len(row.text) for row in rows)
-    for row in rows:
-        source = click.style(row.source, dim=row.is_default)
-        click.echo(f"{row.name:<{names}}  {row.text:<{values}}  {source}")
+    from dashboard.cli.tables import Column, Listing, show
+
+    columns = (
+        Column("SETTING", lambda row: row.name),
+        Column("VALUE", lambda row: row.text, 90, cut=True),
+        Column("FROM", lambda row: row.source, 80, cut=True),
+    )
+    show(Listing.of(columns, rows))

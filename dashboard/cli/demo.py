@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dashboard.cli import flags
+
 if TYPE_CHECKING:
     from dashboard.config import Config
     from dashboard.demo import Demo
 
 
 @click.command("demo")
+@flags.settings("--data-dir", "--config")
 def command() -> None:
     """Make three small git repositories with two specs each, and import the specs.
 

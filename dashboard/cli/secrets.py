@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dashboard.cli import flags
+
 if TYPE_CHECKING:
     from dashboard.config import Config
 
@@ -36,6 +38,7 @@ def new_key() -> None:
 
 @command.command("rotate")
 @click.option("--drop-old", is_flag=True, help="Then forget the older keys in the data directory.")
+@flags.settings("--data-dir", "--config")
 def rotate(drop_old: bool) -> None:
     """Encrypt every secret with the newest key.
 

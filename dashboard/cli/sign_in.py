@@ -2,8 +2,11 @@
 
 import click
 
+from dashboard.cli import flags
+
 
 @click.command("sign-in")
+@flags.settings("--data-dir", "--config")
 def command() -> None:
     """Print another link that signs the owner in, once and within 10 minutes.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dashboard.cli import completing
+from dashboard.cli import completing, flags
 from dashboard.cli.calling import Api
 from dashboard.cli.reaching import as_json, reaches, tell_json
 
@@ -220,6 +220,7 @@ _wish(
 @click.option("--force", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only list.")
 @as_json
+@flags.settings("--data-dir", "--config")
 def cleanup(everything: bool, force: bool, dry_run: bool, as_json: bool) -> None:
     """Remove what ended workers have left on this machine, after having listed it and asked.
 

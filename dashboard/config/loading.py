@@ -16,6 +16,7 @@ from dashboard.config.errors import ConfigInvalid
 from dashboard.config.files import MOST_PROBLEMS, File
 from dashboard.config.keys import CONFIG_VARIABLE, PREFIX, Key, all_keys, by_location, by_name, did_you_mean_variable
 from dashboard.config.model import LAYERS, Config
+from dashboard.config.sections import UNREAD
 from dashboard.config.words import masked, plain, shown, toml
 
 # Variables that were set by a flag of this very command, with the flag.
@@ -67,7 +68,7 @@ def loaded() -> Loaded:
     config = None if strange else _valid([_nested(layer) for layer, _ in layers], values, sources, problems)
     if config is None or problems:
         raise ConfigInvalid(_lines(problems))
-    warnings = [warning for file in found for warning in file.warnings()]
+    warnings = [*(warning for file in found for warning in file.warnings()), *_without_effect(sources)]
     return Loaded(config, sources, [file.path for file in found], warnings)
 
 
@@ -92,6 +93,12 @@ def out_of_reach(config: Config) -> list[str]:
     """
     asked = {key: mode for key, mode in config.modes() if find_spec(f"workers.runner.modes.{mode}") is None}
     return [f'{key} is "{mode}": this version cannot do that yet. Leave it at "direct".' for key, mode in asked.items()]
+
+
+def _without_effect(sources: Mapping[Key, Source]) -> list[str]:
+    """A limit that somebody believes in would be worse than none."""
+    told = [f"{key.name} ({source})" for key, source in sources.items() if key.location[-1] in UNREAD]
+    return [f"Nothing in this version heeds {', '.join(told)} yet."] if told else []
 
 
 # Sources

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from dashboard.config.types import Count, Duration, Image, Memory, ModeName
 from specs import limits
 
+# What may be said already although nothing in this version heeds it; whoever sets one is told.
+UNREAD = frozenset({"count", "memory_limit", "image"})
+
 
 @dataclass(frozen=True)
 class At:
@@ -29,30 +32,30 @@ class Limits(Section):
     count: Count | None = Field(
         default=None,
         examples=[4],
-        description="How many processes of an executor form its pool, 1 to 20. Requirement A7; nothing reads it yet.",
+        description="How many processes of an executor form its pool, 1 to 20. Nothing reads it yet.",
     )
     memory_limit: Memory | None = Field(
         default=None,
         examples=["8 GiB"],
-        description="The most memory of an attempt with all its processes. Requirement X6; not enforced yet.",
+        description="The most memory of an attempt with all its processes. Not enforced yet.",
     )
     time_limit: Duration | None = Field(
         default=None,
         examples=["1h"],
-        description="Wall time of one attempt at a chunk whose spec gives no timeout. Requirement X6.",
+        description="Wall time of one attempt at a chunk whose spec gives no timeout.",
     )
 
 
 class Docker(Limits):
-    """Chunks run in containers (mode "docker", requirement X5; this version cannot do it yet)."""
+    """Chunks run in containers (mode "docker"; this version cannot do it yet)."""
 
     image: Image | None = Field(
-        default=None, examples=["python:3.12-slim"], description="The image of the containers. Requirement X5."
+        default=None, examples=["python:3.12-slim"], description="The image of the containers. Nothing reads it yet."
     )
 
 
 class Sandbox(Limits):
-    """Chunks can write nothing but their workspace (mode "sandbox", requirement X5; this version cannot do it yet)."""
+    """Chunks can write nothing but their workspace (mode "sandbox"; this version cannot do it yet)."""
 
 
 class Direct(Limits):
@@ -62,16 +65,14 @@ class Direct(Limits):
 class Executor(Docker):
     """What holds for chunks with this executor, before what their mode and [execution] say."""
 
-    mode: ModeName | None = Field(
-        default=None, examples=["direct"], description="How chunks with this executor run. Requirement X5."
-    )
+    mode: ModeName | None = Field(default=None, examples=["direct"], description="How chunks with this executor run.")
 
 
 class Execution(Section):
     """How chunks run, unless their mode ([execution.docker] …) or their executor ([executors.agent] …) says else."""
 
     mode: ModeName = Field(
-        default="direct", description='"direct", "sandbox" or "docker"; this version offers "direct". Requirement X5.'
+        default="direct", description='"direct", "sandbox" or "docker"; this version offers "direct".'
     )
     count: Count = Field(default=1, description=Limits.model_fields["count"].description)
     memory_limit: Memory = Field(default=4 * 2**30, description=Limits.model_fields["memory_limit"].description)

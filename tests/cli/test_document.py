@@ -57,6 +57,15 @@ def test_every_option_says_what_it_is_for(name: str, command: click.Command) -> 
     assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
 
 
+WITHOUT_SETTINGS = {"config init", "completion", "secrets new-key"}
+
+
+@pytest.mark.parametrize(("name", "command"), LEAVES, ids=[name for name, _ in LEAVES])
+def test_settings_come_from_a_file_or_directory_that_is_named(name: str, command: click.Command) -> None:
+    options = {word for option in command.params for word in option.opts}
+    assert ({"--config", "--data-dir"} <= options) == (name not in WITHOUT_SETTINGS)
+
+
 def test_no_token_is_an_argument() -> None:
     """Everybody on a machine sees those."""
     options = {word for _, command, _ in EVERY for option in command.params for word in option.opts}

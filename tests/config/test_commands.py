@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.config.keys import all_keys
 from tests.config.conftest import Write
 from tests.up.support import SPECYARD, run
 
@@ -80,7 +81,7 @@ def test_show_tells_one_setting_or_one_section(environment: dict[str, str]) -> N
         "variable": "SPECYARD_EXECUTION__TIME_LIMIT",
     }
     section = run(environment, "config", "show", "node").stdout.splitlines()
-    assert [line.split()[0] for line in section] == ["node.name", "node.spare_workspaces"]
+    assert [line.split()[0] for line in section] == ["SETTING", "node.name", "node.spare_workspaces"]
     wrong = run(environment, "config", "show", "server.prot")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "There is no setting server.prot. Did you mean server.port?" in wrong.stderr
@@ -112,6 +113,26 @@ def test_show_warns_of_what_others_may_read_and_of_modes_that_are_missing(
     assert shown.returncode == 0
     assert "holds server.secret_key and database.url, and other users can read it" in shown.stderr
     assert 'execution.mode is "sandbox": this version cannot do that yet' in shown.stderr
+
+
+def test_show_fits_the_terminal(environment: dict[str, str], project: Write) -> None:
+    project(f"[storage]\ndata_dir = '/{'long/' * 30}'\n")
+    shown = run({**environment, "COLUMNS": "80"}, "config", "show")
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(line.startswith(key.name) for line in lines) for key in all_keys())
+
+
+def test_whoever_sets_what_nothing_heeds_is_told(environment: dict[str, str], project: Write) -> None:
+    path = project('[execution]\nmemory_limit = "1 GiB"\ntime_limit = "1h"\n[executors.agent]\ncount = 2\n')
+    shown = run({**environment, "SPECYARD_EXECUTION__DOCKER__IMAGE": "alpine"}, "config", "show", "server.port")
+    named = ["execution.docker.image (SPECYARD_EXECUTION__DOCKER__IMAGE)"]
+    named += [f"{key} ({path})" for key in ("execution.memory_limit", "executors.agent.count")]
+    (line,) = shown.stderr.splitlines()
+    assert line.startswith("  ! Nothing in this version heeds ")
+    assert line.endswith(" yet.")
+    assert sorted(line[len("  ! Nothing in this version heeds ") : -len(" yet.")].split(", ")) == named
+    assert "heeds" not in run({**environment, "SPECYARD_CONFIG": os.devnull}, "config", "show", "server.port").stderr
 
 
 @pytest.mark.parametrize("command", ["up", "node", "web", "import .", "demo", "sign-in", "config show"])
