@@ -198,6 +198,11 @@ def test_deep_directories_end_somewhere(collecting: Collecting) -> None:
     assert collecting("**/file")["artifacts"] == []
 
 
+def test_patterns_that_fit_in_very_many_ways_cost_little(collecting: Collecting) -> None:
+    collecting.write("d/" * 90 + "file")
+    assert len(collecting.kept("**/*/**/*/**/*/**/f?le", "**/d/**/d/**/nothing")) == 1
+
+
 def test_collecting_can_be_stopped_and_paused(collecting: Collecting) -> None:
     for number in range(20):
         collecting.write(f"{number}", b"x" * 1_000_000)

@@ -99,6 +99,7 @@ class Collector:
         self._stop = stop
         self._may_run = may_run
         self.kept = Kept()
+        self._been: set[tuple[str, tuple[str, ...]]] = set()  # with one pattern: where, and with what of it left
 
     def run(self) -> Kept:
         """Collect anew what an earlier try may have begun, all or nothing. Raises OSError, Stopped."""
@@ -136,16 +137,17 @@ class Collector:
         """Paths relative to the workspace, of what is no directory. A directory stands for all that is in it."""
         segments = [part for part in pattern.split("/") if part not in ("", ".")]
         if ".." not in segments:
-            once = [part for at, part in enumerate(segments) if part != "**" or segments[at - 1 : at] != ["**"]]
-            yield from self._below("", once, 0)
+            self._been.clear()
+            yield from self._below("", tuple(segments), 0)
 
-    def _below(self, place: str, segments: list[str], depth: int) -> Iterator[str]:
+    def _below(self, place: str, segments: tuple[str, ...], depth: int) -> Iterator[str]:
         self.breathe()
-        if depth > DEEPEST:
+        if depth > DEEPEST or (place, segments) in self._been:
             return
+        self._been.add((place, segments))
         if not segments:
             if os.path.isdir(os.path.join(self.root, place)) and self._is_within(place):
-                yield from self._below(place, ["**"], depth)
+                yield from self._below(place, ("**",), depth)
             else:
                 yield place
             return
@@ -162,7 +164,7 @@ class Collector:
                 if matches(entry.name) and (head[0] == "." or entry.name[0] != "."):
                     yield from self._below(os.path.join(place, entry.name), rest, depth + 1)
 
-    def _anywhere(self, place: str, rest: list[str], depth: int) -> Iterator[str]:
+    def _anywhere(self, place: str, rest: tuple[str, ...], depth: int) -> Iterator[str]:
         """In this directory or below; hidden names have to be named, and links are not followed."""
         if rest:
             yield from self._below(place, rest, depth)
@@ -171,8 +173,7 @@ class Collector:
                 continue
             there = os.path.join(place, entry.name)
             if entry.is_dir(follow_symlinks=False):
-                if depth < DEEPEST:
-                    yield from self._anywhere(there, rest, depth + 1)
+                yield from self._below(there, ("**", *rest), depth + 1)
             elif not rest:
                 yield there
 
