@@ -26,7 +26,7 @@ CURSOR = re.compile(r"(\d{1,17})-(\d{1,17})")
 TARGET = re.compile(r"([a-z_]{1,30})(?::(\d{1,17}))?")
 COLUMNS = ("at", "actor", "token", "source", "action", "kind", "target_id", "label", "before", "after")
 # With what a spreadsheet begins a formula: https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: full-width
 
 
 @dataclass(frozen=True)
