@@ -14,7 +14,11 @@ from unittest import mock
 
 import pytest
 
-DATA = tempfile.mkdtemp(prefix="specyard-tests-")
+# The first process's, also in those of pytest-xdist: below its own TMPDIR their sockets would have too long paths.
+BASE = os.environ.setdefault("TESTS_TMP", tempfile.gettempdir())
+DATA = tempfile.mkdtemp(prefix="specyard-tests-", dir=BASE)
+# For what the tests start: with a long data directory, it has a directory for sockets there (Config.runtime_dir).
+os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="t", dir=DATA)
 os.environ["SPECYARD_DATA_DIR"] = DATA
 os.environ["SPECYARD_CONFIG"] = os.devnull  # no file of whoever runs the tests
 os.environ["SPECYARD_NODE_NAME"] = "test-node"

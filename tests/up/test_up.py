@@ -144,7 +144,7 @@ def run_config(up: Up) -> str:
     """The directory of the sockets and the sockets in it, as JSON."""
     code = "import json; from dashboard.config import load; d = load().runtime_dir"
     code += "; print(json.dumps([str(d), *map(str, d.glob('*.sock'))]))"
-    environment = {"SPECYARD_DATA_DIR": str(up.data), "PATH": "/usr/bin:/bin"}
+    environment = {"SPECYARD_DATA_DIR": str(up.data), "PATH": "/usr/bin:/bin", "TMPDIR": os.environ["TMPDIR"]}
     done = subprocess.run([SPECYARD[0], "-P", "-c", code], env=environment, capture_output=True, text=True, check=True)
     return done.stdout
 
