@@ -5,7 +5,7 @@ import getpass
 import importlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from dashboard.cli.ground import settings_in_words
 from dashboard.cli.refusal import Refused
@@ -89,6 +89,19 @@ def database() -> Iterator[None]:
             yield
     except (Error, ImproperlyConfigured) as error:
         reason = str(error).strip() or type(error).__name__
-        raise Refused(f"The database cannot be used: {reason}\nDATABASE_URL says which one it is.") from error
+        hint = "DATABASE_URL says which one it is."
+        with suppress(Error):
+            hint = lacking() or hint
+        raise Refused(f"The database cannot be used: {reason}\n{hint}") from error
     finally:
         connections.close_all()
+
+
+def lacking() -> str:
+    """A sentence when the tables are not yet those of this version, else nothing. Raises django.db.Error."""
+    from django.db import connection
+
+    from dashboard import schema
+
+    missing = len(schema.missing(connection))
+    return f"The database lacks {missing} migrations of this version. `specyard up` applies them." if missing else ""

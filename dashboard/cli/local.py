@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 URLS = "dashboard.api.urls"
-UNAVAILABLE = 503
 READING = ("GET", "HEAD")
 ABSENT = "There is no database at {path} yet. `specyard up` makes one, and so do `specyard import` and `specyard demo`."
 
@@ -69,7 +68,10 @@ class Local(Api):
         """Call the view. Raises Refused where the database is not as this version needs it."""
         if not self._is_loaded:
             _load()
+            self._be_quiet()
             self._stack.enter_context(application.database())
+            if lacking := application.lacking():
+                raise Refused(lacking)
             self._is_loaded = True
         from django.urls import resolve
 
@@ -78,15 +80,20 @@ class Local(Api):
         try:
             response = match.func(request, *match.args, **match.kwargs)
         except Exception as error:
-            self._blame_the_schema()
             logger.debug("A defect", exc_info=True)
             raise Refused(
                 f"A defect in Specyard stopped this: {type(error).__name__}: {error}\n"
                 "With SPECYARD_LOG_LEVEL=debug it says where."
             ) from error
-        if response.status_code == UNAVAILABLE:
-            self._blame_the_schema()
         return response.status_code, json.loads(response.content) if response.content else None
+
+    def _be_quiet(self) -> None:
+        """What a service notes in passing, such as a database that was busy, is not for a terminal, unless wanted."""
+        from dashboard import config
+
+        if config.loaded().source_of("log.level").kind == "default":
+            logging.disable(logging.INFO)
+            self._stack.callback(logging.disable, logging.NOTSET)
 
     def _request(self, method: str, path: str, query: Query, body: Any) -> "HttpRequest":
         from django.core.handlers.wsgi import WSGIRequest
@@ -121,12 +128,3 @@ class Local(Api):
         from dashboard import signin
 
         return signin.owner()
-
-    def _blame_the_schema(self) -> None:
-        """Raise Refused when the tables are not those of this version; django.db.Error when nothing can be read."""
-        from django.db import connection
-
-        from dashboard import schema
-
-        if missing := len(schema.missing(connection)):
-            raise Refused(f"The database lacks {missing} migrations of this version. `specyard up` applies them.")
