@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
@@ -119,6 +120,7 @@ def documentation(request: HttpRequest) -> HttpResponse:
     return render(request, "api/docs.html", {"settings": SWAGGER})
 
 
+@csrf_exempt  # a program is told that there is nothing, whatever it wanted of it
 def unknown(request: HttpRequest, path: str) -> HttpResponse:
     """What an address of the API that does not exist answers."""
     return problems.problem(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path}.")

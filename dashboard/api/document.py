@@ -10,8 +10,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from dashboard.api import problems
+from dashboard.api import links, problems
 from dashboard.api.idempotency import HEADER, KEPT, KEY_PATTERN, LONGEST_KEY
+from dashboard.api.paging import LARGEST
 from dashboard.api.problems import FieldError, Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -45,6 +46,7 @@ LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 CHANGING = {"post", "put", "patch", "delete"}
 SECONDS = {"description": "Seconds.", "schema": {"type": "integer"}}
 TAG = {"description": "Names this state of it, for `If-None-Match` and `If-Match`.", "schema": {"type": "string"}}
+NUMBER = {"minimum": 1, "maximum": LARGEST}  # of a row
 KEY = {
     "in": "header",
     "name": HEADER,
@@ -62,6 +64,8 @@ def complete(schema: dict[str, Any]) -> None:
         for method, operation in operations.items():
             for parameter in operation["parameters"]:
                 _cannot_be_null(parameter["schema"])
+                if parameter["in"] == "path" and parameter["schema"].get("type") == "integer":
+                    parameter["schema"] |= NUMBER
             if method == "post":
                 operation["parameters"].append(KEY)
             if method == "get":
@@ -73,6 +77,7 @@ def complete(schema: dict[str, Any]) -> None:
         model.pop("$defs", None)
     schema["components"].setdefault("schemas", {}).update(models)
     schema["components"]["responses"] = {_name(status): _response(status) for status in REFUSALS}
+    links.link(schema)
 
 
 def refusal(status: HTTPStatus) -> dict[str, Any]:

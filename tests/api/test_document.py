@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from dashboard.api import document
+from dashboard.api.application import api
 from tests.api.conftest import caller
 from tests.api.walking import Operation, operations
 from tests.architecture.source import ROOT
@@ -59,6 +60,27 @@ def test_an_operation_says_what_it_is(operation: Operation) -> None:
     for parameter in content["parameters"]:
         described = parameter.get("description") or parameter["schema"].get("description")
         assert described or parameter["in"] == "path", parameter["name"]
+
+
+def linked(method: str, path: str, status: int) -> set[str]:
+    answers = api.get_openapi_schema()["paths"][path][method]["responses"]
+    return set(answers[status].get("links", ()))
+
+
+def test_what_was_made_or_listed_leads_to_what_can_be_asked_of_it() -> None:
+    assert linked("post", "/api/workers", 201) >= {"get_worker", "pause_worker", "delete_worker", "list_worker_chunks"}
+    assert linked("post", "/api/workers", 202) == {"get_entry", "update_entry", "delete_entry"}
+    assert linked("post", "/api/specs", 201) >= {"get_spec", "delete_spec", "create_worker", "create_entry"}
+    assert linked("get", "/api/specs", 200) >= {"get_spec_of_first", "create_worker_of_first"}
+    assert not linked("get", "/api/workers/{id}", 200)
+
+
+def test_every_link_leads_somewhere() -> None:
+    known = {operation.name: operation for operation in EVERY}
+    for link in api.get_openapi_schema()["components"]["links"].values():
+        operation = known[link["operationId"]]
+        assert set(link.get("parameters", ())) <= set(re.findall(r"{(\w+)}", operation.path))
+        assert "parameters" in link or "requestBody" in operation.content
 
 
 @pytest.mark.django_db

@@ -35,6 +35,8 @@ def test_an_address_that_does_not_exist(call: Call, client: Client) -> None:
     assert is_problem(call("get", "/nowhere"), 404)
     assert is_problem(call("get", "/workers/1/changes/"), 404)
     assert is_problem(client.get("/api/nowhere"), 404)
+    program = Client(enforce_csrf_checks=True)
+    assert is_problem(program.post("/api/workers/-1/stop", headers={"Authorization": "Bearer specyard_x"}), 404)
 
 
 def test_a_method_that_an_address_does_not_know(call: Call) -> None:

@@ -1,19 +1,24 @@
 """The whole document, tried by schemathesis with what it allows and what it does not, also one operation after another.
 
-As an operator, a viewer and nobody: nothing breaks, and every answer is one that the document names.
+As an operator, a viewer and nobody: nothing breaks, and every answer is one that the document names. What is tried is
+bounded by numbers and not by time, and is the same each time.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import schemathesis
 from django.conf import settings
 from django.contrib.auth.models import Group, User
+from django.core.servers.basehttp import WSGIRequestHandler
 from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import from_schema
-from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
+from schemathesis.engine import Status, from_schema
+from schemathesis.engine.events import EngineFinished, FatalError, NonFatalError, PhaseFinished, ScenarioFinished
+from schemathesis.engine.run import PhaseName
 
 from dashboard import tokens
 from dashboard.access import OPERATORS
@@ -23,20 +28,46 @@ from queue_app import dispatch
 from tests.support import make
 from workers.models import Attempt, Node, Worker
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
-EXAMPLES = 5  # of each operation
-SECONDS = 18  # for each role; what was found by then counts
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+EXAMPLES = 3  # of each operation
+SEQUENCES = 40  # of operations that follow one another by links
+LONGEST = 8
+OFF = {"enabled": False}
+YAML = "title: Tidy\nchunks:\n  - title: One\n    params: {run: 'true'}\n"
+KNOWN: dict[str, tuple[list[Any], float]] = {  # values that are likely to be there, and how often they are tried
+    "path.id": ([1, 2, 3], 0.7),
+    "body.spec": ([1, 2, 3], 0.7),
+    "body.project": ([1, 2, 3], 0.7),
+    "body.entry": ([1, 2], 0.7),
+    "body.text": ([YAML], 0.7),
+    "body.directory": (["/tmp"], 0.7),
+    "body.name": (["website", "shop", "my-agent"], 0.7),
+    "body.command": (["agent"], 0.7),
+    "query.after": ([""], 0.7),
+    "header.If-Match": (["*"], 0.7),
+}
 CONFIG: dict[str, Any] = {
     "seed": 1,
-    "max-time": SECONDS,
+    "dictionaries": {name: {"values": values} for name, (values, _) in KNOWN.items()},
+    "parameters": {name: {"dictionary": name, "probability": often} for name, (_, often) in KNOWN.items()},
     "generation": {"max-examples": EXAMPLES, "deterministic": True, "database": "none", "unique-inputs": False},
-    "phases": {"stateful": {"generation": {"max-examples": EXAMPLES}}},
     "checks": {
         # A directory that is not there fits the document, and so does the number of a spec that does not exist.
-        "positive_data_acceptance": {"enabled": False},
+        "positive_data_acceptance": OFF,
         # It sends tokens that were never given until it is slowed (429); that nobody gets in is tested elsewhere.
-        "ignored_auth": {"enabled": False},
+        "ignored_auth": OFF,
     },
+    "operations": [
+        # Whatever other headers a request has is nobody's business.
+        {"include-operation-id": "follow_events", "checks": {"negative_data_rejection": OFF}},
+        # A worker that was stopped and removed stays in the history.
+        {"include-path-regex": "^/api/workers/{id}", "checks": {"use_after_free": OFF}},
+    ],
+}
+STATEFUL = {
+    "generation": {"max-examples": SEQUENCES, "mode": "positive"},
+    "max-steps": LONGEST,
+    "inference": {"algorithms": []},  # the links of the document say more, and only what is so
 }
 
 
@@ -71,23 +102,62 @@ def described(case: schemathesis.Case) -> str:
     return f"{case.method} {case.path} {case.path_parameters} {case.query} {case.headers} {case.body!r}"
 
 
-def failures(role: str, url: str) -> Iterator[str]:
-    config = SchemathesisConfig.from_dict({**CONFIG, "headers": headers(role), "base-url": url})
+@dataclass
+class Findings:
+    """What came of it."""
+
+    problems: list[str] = field(default_factory=list)
+    tried: Counter[PhaseName] = field(default_factory=Counter)
+    finished: set[PhaseName] = field(default_factory=set)
+    followed: Counter[str] = field(default_factory=Counter)  # links that led to something that was done
+
+
+def explored(role: str, url: str, phases: dict[str, Any]) -> Findings:
+    config = SchemathesisConfig.from_dict({**CONFIG, "phases": phases, "headers": headers(role), "base-url": url})
     schema = schemathesis.openapi.from_dict(json.loads(document.text()), config=config)
-    tried = 0
+    found = Findings()
     for event in from_schema(schema).execute():
         if isinstance(event, FatalError | NonFatalError):
-            yield f"{event}"
+            found.problems.append(f"{event}")
+        if isinstance(event, PhaseFinished) and event.status in (Status.SUCCESS, Status.FAILURE):
+            found.finished.add(event.phase.name)
+        if isinstance(event, EngineFinished):
+            assert event.stop_reason == "completed"
         if isinstance(event, ScenarioFinished):
-            tried += len(event.recorder.cases)
-            for case, checks in event.recorder.checks.items():
-                for check in checks:
-                    if check.failure_info is not None:
-                        yield f"{described(event.recorder.cases[case].value)}: {check.failure_info.failure}"
-    assert tried > 100
+            found.tried[event.phase] += len(event.recorder.cases)
+            found.problems += failed(event)
+            found.followed.update(followed(event))
+    return found
 
 
-@pytest.mark.parametrize("role", ["operator", "viewer", "nobody"])
-def test_nothing_breaks_and_every_answer_is_as_the_document_says(yard: None, live_server: Any, role: str) -> None:
-    found = list(failures(role, live_server.url))
-    assert not found, "\n\n".join(found)
+def failed(event: ScenarioFinished) -> Iterator[str]:
+    for case, checks in event.recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                yield f"{described(event.recorder.cases[case].value)}: {check.failure_info.failure}"
+
+
+def followed(event: ScenarioFinished) -> Iterator[str]:
+    for number, node in event.recorder.cases.items():
+        interaction = event.recorder.interactions.get(number)
+        response = interaction.response if interaction else None
+        if node.transition is not None and response is not None and response.status_code < 300:
+            yield node.transition.id
+
+
+@pytest.mark.parametrize(
+    ("role", "coverage", "links"),  # what of each operation's limits is tried, and how many links at least are followed
+    [("operator", {}, 6), ("viewer", {"generation": {"mode": "positive"}}, 3), ("nobody", OFF, 0)],
+    ids=["operator", "viewer", "nobody"],
+)
+def test_nothing_breaks_and_every_answer_is_as_the_document_says(
+    yard: None, live_server: Any, monkeypatch: pytest.MonkeyPatch, role: str, coverage: Any, links: int
+) -> None:
+    # Heads and bodies are sent one after the other: Nagle's algorithm would hold each answer up for 40 ms.
+    monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+    found = explored(role, live_server.url, {"coverage": coverage, "stateful": STATEFUL})
+    assert not found.problems, "\n\n".join(found.problems)
+    assert found.finished >= {PhaseName.EXAMPLES, PhaseName.FUZZING, PhaseName.STATEFUL_TESTING}
+    assert (PhaseName.COVERAGE in found.finished) == (coverage is not OFF)
+    assert found.tried[PhaseName.STATEFUL_TESTING] > SEQUENCES
+    assert len(found.followed) >= links, found.followed
