@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from typing import NoReturn
 
 from setproctitle import setproctitle
 
@@ -19,7 +20,7 @@ from dashboard.cli.refusal import Refused
 from dashboard.cli.spared import spared
 
 SLOTS = 64  # threads of the pool; how many workers may run is decided by the Yard's limit
-CLOSE_SECONDS = 3  # for the sockets that are open when the web server ends
+CLOSE_SECONDS = 3  # for what is open when the web server ends
 
 
 def node(ready: int = -1) -> None:
@@ -91,7 +92,18 @@ def web(listener: int, ready: int = -1) -> None:
         tell(ready)
 
     reactor.callWhenRunning(listen)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: reactor.callLater(CLOSE_SECONDS, leave))
     server.run()
+    leave()
+
+
+def leave() -> NoReturn:
+    """End this process now. Requests in hand would be waited for, and they for a database that hangs, or for the loop,
+    which has ended."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def main() -> None:

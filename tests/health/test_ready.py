@@ -17,8 +17,9 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard import health, tokens
+from dashboard.cli.serve import CLOSE_SECONDS
 from dashboard.models import Failures
-from tests.health.serving import Served, silent_server
+from tests.health.serving import PATIENCE, Served, silent_server
 from tests.health.test_metrics import STRANGER
 from tests.support import make
 from tests.support.driving import Pool
@@ -242,3 +243,16 @@ def test_a_real_web_process_answers_in_time_though_everything_hangs(tmp_path: Pa
                 assert reply.seconds < LIMIT
                 assert failing(reply.json["checks"]) == {"database", "migrations", "redis", "nodes"}
                 assert web.get("/healthz").seconds < 1
+
+
+def test_a_web_process_ends_although_requests_and_streams_hang(tmp_path: Path) -> None:
+    with silent_server() as database:
+        place = f"postgresql://yard@127.0.0.1:{database.getsockname()[1]}/yard"
+        with Served(DATABASE_URL=place) as web, Pool(1) as pool:
+            asked = pool.submit(web.get, "/api/workers/events", Authorization="Bearer nonsense")
+            database.settimeout(PATIENCE)
+            with database.accept()[0]:  # from now on a thread waits for an answer
+                web.process.terminate()
+                web.process.wait(CLOSE_SECONDS + 5)
+            with pytest.raises(OSError):  # http.client.RemoteDisconnected
+                asked.result(10)
