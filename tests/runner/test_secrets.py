@@ -147,7 +147,18 @@ def test_a_value_stays_hidden_for_the_rest_of_the_run(owner: Owner, tmp_path: Pa
     kept.unlink()
 
 
-def test_git_and_later_requests_without_secrets_do_not_get_them(owner: Owner) -> None:
+def test_git_and_what_it_starts_do_not_get_them(owner: Owner, tmp_path: Path) -> None:
+    source, told = repository(tmp_path / "project"), tmp_path / "told"
+    (source / ".gitattributes").write_text("a.txt filter=spy\n")
+    git(source, "config", "filter.spy.clean", f"env >'{told}'; cat")
+    (source / "a.txt").write_text("two\n")
+    kept = owner.result(owner.work("checkpoint", 1, message="Two", cwd=str(source), **GIVEN))
+    assert kept["facts"]["changed"]
+    assert "SPECYARD_RUN" in told.read_text()
+    assert "API_KEY" not in told.read_text()
+
+
+def test_later_requests_without_secrets_do_not_get_them(owner: Owner) -> None:
     owner.passes("true", **GIVEN)
     owner.passes('echo "${API_KEY:-none}"', 2)
     assert owner.run.log(2).read_text() == "none\n"
