@@ -47,7 +47,10 @@ def create(name: str, role: str, by: str = "") -> User:
 
 
 def set_role(user: User, role: str, by: str = "") -> None:
-    """Give the account this role and no other. Raises BadValue or LastAdministrator."""
+    """Give the account this role and no other. Raises BadValue or LastAdministrator.
+
+    Its tokens may what it may itself; those without an end, which are for administrators, get one.
+    """
     _check_role(role)
     with _one_at_a_time():
         user.refresh_from_db()
@@ -59,6 +62,8 @@ def set_role(user: User, role: str, by: str = "") -> None:
         User.objects.filter(pk=user.pk).update(is_staff=False, is_superuser=False)
         user.refresh_from_db()
         access.forget_role(user)
+        if role != access.ADMINS:
+            tokens.end_some_day(user)
         if before != role:
             record("account.set_role", user, before={"role": before}, after={"role": role}, by=by)
 
@@ -87,7 +92,10 @@ def activate(user: User, by: str = "") -> None:
 
 
 def set_password(user: User, password: str, by: str = "") -> None:
-    """Change the password, which ends every session of the account. Raises BadValue with the validators' reasons."""
+    """Change the password, which ends every session of the account, and its links to sign in.
+
+    Raises BadValue with the validators' reasons.
+    """
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -95,6 +103,7 @@ def set_password(user: User, password: str, by: str = "") -> None:
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
+        user.sign_in_links.all().delete()
         record("account.set_password", user, by=by)
 
 

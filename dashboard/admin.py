@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink, Webhook, WebhookDelivery
 
@@ -52,6 +53,10 @@ class AccountAdmin(UserAdminBase):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """On the page Accounts."""
+        return redirect("account", pk=int(id))
 
 
 @admin.register(SignInLink)

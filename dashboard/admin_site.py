@@ -28,6 +28,10 @@ class Site(admin.AdminSite):
             record("account.sign_out", access.account_of(request))
         return super().logout(request, extra_context)
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The page that changes one's password, which slows down who guesses the old one."""
+        return redirect("account-password")
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The sign-in page, which slows down who guesses; a form of its own would not."""
         if request.user.is_authenticated and not self.has_permission(request):

@@ -108,6 +108,11 @@ def revoke_all(user: User, by: str = "") -> None:
         revoke(token, by)
 
 
+def end_some_day(user: User) -> None:
+    """Tokens without an end are for administrators: those of somebody who is none get the usual one."""
+    working(user).filter(expires_at=None).update(expires_at=timezone.now() + timedelta(days=USUAL_DAYS))
+
+
 def user_of(secret: str, request: HttpRequest) -> User:
     """The account of a token that works, which the request's user is from now on.
 

@@ -1,14 +1,16 @@
 """What each role may, whatever it came by."""
 
 import importlib
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
-from dashboard import access
+from dashboard import access, accounts, tokens
 from dashboard.apps import make_roles
 from tests.accounts.conftest import account, program, token_of
 
@@ -115,6 +117,28 @@ def test_an_account_that_loses_its_role_takes_its_tokens_along() -> None:
     assert refused.status_code == 403
     assert 'error="insufficient_scope"' in refused["WWW-Authenticate"]
     assert call("get", "/tokens").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_who_is_no_administrator_any_more_has_no_token_for_ever(role: str, ada: User) -> None:
+    other = account("ines", "admin")
+    lasting, ending = tokens.create(other, "one", "admin", None)[0], tokens.create(other, "two", "admin", 7)[0]
+    kept = tokens.create(ada, "three", "admin", None)[0]
+    accounts.set_role(other, role)
+    for token in (lasting, ending, kept):
+        token.refresh_from_db()
+    assert timedelta(89) < lasting.expires_at - timezone.now() <= timedelta(90)
+    assert ending.expires_at - timezone.now() <= timedelta(7)
+    assert kept.expires_at is None
+
+
+def test_passwords_are_changed_on_our_pages_which_count_tries(ada: User) -> None:
+    client = Client()
+    client.force_login(ada)
+    assert client.post("/admin/password_change/", {"old_password": "guess"})["Location"] == "/account/password"
+    form = {"password1": "another good one 7", "password2": "another good one 7"}
+    assert client.post(f"/admin/auth/user/{ada.pk}/password/", form)["Location"] == f"/accounts/{ada.pk}"
+    assert not User.objects.get(pk=ada.pk).has_usable_password()
 
 
 def test_every_view_of_ours_says_who_may() -> None:

@@ -177,6 +177,18 @@ def test_old_links_do_not_open_a_closed_account_again(mira: User) -> None:
     assert Client().post(path)["Location"] == "/sign-in"
 
 
+@pytest.mark.parametrize("who", ["an administrator", "the owner"])
+def test_a_new_password_ends_old_links(mira: User, who: str) -> None:
+    path = signin.create_link(mira)
+    if who == "the owner":
+        client = Client()
+        client.force_login(mira)
+        client.post("/account/password", {"old": PASSWORD, "password": "another good one 7"})
+    else:
+        accounts.set_password(mira, "another good one 7")
+    assert Client().post(path)["Location"] == "/sign-in"
+
+
 def test_the_owner_is_who_administers_by_group() -> None:
     ada = account("ada", "admin")
     assert signin.owner() == ada
