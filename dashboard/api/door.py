@@ -22,6 +22,7 @@ class Door:
             return self.get_response(request)
         request.urlconf = "dashboard.urls_with_api"
         response = self.get_response(request)
+        response.status_code = int(response.status_code)  # is an HTTPStatus here and there, and logged as such
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
         from dashboard.api.problems import in_shape

@@ -18,7 +18,7 @@ from pydantic import Field
 from dashboard import access, slowing, tokens
 from dashboard.api.bodies import BodyRefused
 from queue_app.errors import BadValue
-from specs.errors import SpecInvalid, SpecsError
+from specs.errors import ProfileInUse, ProjectInUse, SpecInUse, SpecInvalid, SpecsError
 from workers.errors import InvalidWords, WorkerError
 from workers.git import GitFailed
 
@@ -119,6 +119,10 @@ def _of_worker(request: HttpRequest, error: WorkerError) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error), current=getattr(error, "current", ""))
 
 
+def _of_use(request: HttpRequest, error: SpecsError) -> HttpResponse:
+    return problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error), current="in_use")
+
+
 def _of_database(request: HttpRequest, error: Exception) -> HttpResponse:
     return _unavailable("The database does not answer now. Try again.", "database-unavailable")
 
@@ -166,6 +170,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     ValidationError: _of_validation,
     BadValue: _of_bad_value,
     SpecInvalid: lambda request, error: _invalid(error.errors),
+    **dict.fromkeys((SpecInUse, ProjectInUse, ProfileInUse), _of_use),
     SpecsError: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error)),
     InvalidWords: lambda request, error: _invalid([(error.field, str(error))]),
     WorkerError: _of_worker,

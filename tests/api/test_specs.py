@@ -102,6 +102,7 @@ def test_a_spec_that_waits_or_runs_is_not_deleted(call: Call, node: Node) -> Non
     dispatch.enqueue(spec, by="mira")
     reply = call("delete", f"/specs/{spec.pk}")
     assert (reply.status_code, reply.json()["detail"]) == (409, "It waits in the queue.")
+    assert (reply.json()["type"], reply.json()["current"]) == ("urn:specyard:problem:spec-in-use", "in_use")
     dispatch.resume_queue("mira")
     assert call("delete", f"/specs/{spec.pk}").status_code == 409
     spec.workers.get().request_stop("mira")
