@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-import workers.models.worker
+import workers.models.worker_row
 
 
 class Migration(migrations.Migration):
@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             "worker",
             "nonce",
-            models.CharField(default=workers.models.worker.new_nonce, editable=False, max_length=8),
+            models.CharField(default=workers.models.worker_row.new_nonce, editable=False, max_length=8),
         ),
     ]
