@@ -12,7 +12,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from specs.editing import check_project
-from specs.errors import SpecInvalid
+from specs.encryption import encrypt
+from specs.errors import KeyUnusable, SpecInvalid
 from specs.models import AgentProfile, Chunk, Project, Secret, Spec
 from specs.profiles_editing import FIELDS, check_profile, who_needs
 from specs.secrets import change_secrets, check_change
@@ -53,15 +54,29 @@ class SecretsForm(forms.Form):
         label="Secrets",
         required=False,
         widget=WriteOnly(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="One NAME=value a line sets a secret, NAME= removes it; those that are not named stay.",
+        help_text="One NAME=value a line sets a secret, NAME= removes it; those that are not named stay. "
+        "Values of several lines are set on the page of the secrets.",
     )
 
     def change_of_secrets(self) -> dict[str, str | None]:
         """What shall become of them: new values, None for those that go. Raises SpecInvalid."""
         lines = [line for line in (self.cleaned_data.get("new_secrets") or "").splitlines() if line.strip()]
-        if any("=" not in line for line in lines):
+        pairs = [(name.strip(), value) for name, _, value in (line.partition("=") for line in lines)]
+        if not all(name.isidentifier() and "=" in line for (name, _), line in zip(pairs, lines, strict=True)):
+            # What stands there may be a value, which must not be sent back.
             raise SpecInvalid([("secrets", "each line must be NAME=value")])
-        return {name.strip(): value or None for name, _, value in (line.partition("=") for line in lines)}
+        return {name: value or None for name, value in pairs}
+
+    def check_secrets(self, owner: Project | AgentProfile) -> dict[str, str | None]:
+        """The same, if they could be stored now. Raises SpecInvalid."""
+        change = self.change_of_secrets()
+        check_change(owner, change)
+        try:
+            if any(change.values()):
+                encrypt("")
+        except KeyUnusable as error:
+            raise SpecInvalid([("secrets", str(error))]) from error
+        return change
 
 
 class SecretsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # of projects and of profiles
@@ -123,7 +138,7 @@ class ProjectForm(SecretsForm, ProjectFormBase):
         if not self.errors:
             try:
                 values = {name: data[name] for name in ProjectForm.Meta.fields}
-                check_change(self.instance, self.change_of_secrets())
+                self.check_secrets(self.instance)
                 data = {**check_project(self.instance, values), "new_secrets": data.get("new_secrets")}
             except SpecInvalid as error:
                 _mark(self, error, secrets="new_secrets")
@@ -214,7 +229,7 @@ class ProfileForm(SecretsForm, ProfileFormBase):
         if not self.errors:
             try:
                 values = {name: data[name] for name in FIELDS}
-                checked = check_profile(self.instance, values, self.change_of_secrets())
+                checked = check_profile(self.instance, values, self.check_secrets(self.instance))
                 data = {**checked, "new_secrets": data.get("new_secrets")}
             except SpecInvalid as error:
                 _mark(self, error, secrets="new_secrets")

@@ -136,6 +136,25 @@ def test_a_project_in_the_admin_takes_secrets_and_shows_names(admin, project):
     assert values_of(project) == {"TOKEN": "s3cret-one"}
 
 
+@pytest.mark.parametrize("typed", ["abc+s3cret/def==", "KEY=one-that-is-right\ns3cret value=x", "=s3cret-value"])
+def test_a_value_without_its_name_is_not_sent_back(admin, project, typed):
+    change = reverse("admin:specs_project_change", args=[project.pk])
+    refused = admin.post(change, form(name="garden", directory=project.directory, new_secrets=typed))
+    assert "each line must be NAME=value" in refused.content.decode()
+    assert b"s3cret" not in refused.content
+    assert values_of(project) == {}
+
+
+def test_without_a_key_the_admin_says_so(admin, project, tmp_path, settings):
+    settings.SPECYARD = settings.SPECYARD.model_copy(update={"secrets_key_file": str(tmp_path / "gone")})
+    change = reverse("admin:specs_project_change", args=[project.pk])
+    values = form(name="garden", directory=project.directory)
+    refused = admin.post(change, {**values, "new_secrets": "TOKEN=s3cret-one"})
+    assert "The key of the secrets is not there" in refused.content.decode()
+    assert b"s3cret" not in refused.content
+    assert admin.post(change, {**values, "new_secrets": "TOKEN="}).status_code == 302
+
+
 def test_a_profile_in_use_is_not_deleted_in_the_admin(admin, project):
     profile = AgentProfile.objects.get(name="claude")
     delete = reverse("admin:specs_agentprofile_delete", args=[profile.pk])
