@@ -23,6 +23,7 @@ from dashboard.live.streams import Stream
 
 logger = logging.getLogger(__name__)
 
+LET_IN = 4  # at once; each takes a thread, whose memory stays when all clients come back after a restart
 CHECK = 5.0  # seconds between two looks at who may still listen
 RETRY = 1.0  # seconds until the database is asked again
 
@@ -67,6 +68,7 @@ class Feed:
     def __init__(self) -> None:
         self.seq: int | None = None  # what all live streams have got; None while there is none
         self.streams: set[Stream] = set()
+        self.door = asyncio.Semaphore(LET_IN)
         self._database = DatabaseThread()
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

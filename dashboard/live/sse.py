@@ -8,6 +8,7 @@ its client goes.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 KEY = "specyard.stream"
+PATH = "/api/workers/events"
 MEDIA_TYPE = "text/event-stream"
 # Proxies pass on what they get when they get it: they keep nothing, compress nothing, and (nginx) buffer nothing.
 HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
@@ -58,8 +60,11 @@ class EventStreams:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         client, handover = Client(receive, send), Handover()
+        door = Feed.of_this_process().door if scope["path"] == PATH else nullcontext()
         try:
-            await self._django({**scope, KEY: handover}, client.receive, lambda sent: client.pass_on(sent, handover))
+            async with door:
+                given = {**scope, KEY: handover}
+                await self._django(given, client.receive, lambda sent: client.pass_on(sent, handover))
             if handover.stream is not None and client.is_there:
                 await client.follow(handover.stream)
         finally:
