@@ -1,11 +1,10 @@
-"""What differs between two commits: the files with their counts, and the lines of one of them.
+"""Which files differ between two commits, with their counts. How the lines of one differ: `workers.patches`.
 
 Commits do not change, so what was found once is remembered. Names of files are text here, whatever their bytes are:
 what is no text, or is not seen, is escaped (`workers.git.readable`).
 """
 
 import hashlib
-import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -14,26 +13,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from workers.git import GitFailed, beginning, readable, run, write
-from workers.runner.masking import Mask
-
-if TYPE_CHECKING:
-    from unidiff.patch import Hunk
+from workers.git import GitFailed, readable, run, write
 
 MOST_FILES = 5000  # of one difference that are listed
-MOST_BYTES = 500_000  # of one file's changes that are shown
-MOST_LINES = 2000
 KEY_LENGTH = 16
 REMEMBERED = 10_000  # files of all differences together, about 7 MB
-NOTHING_HIDDEN = Mask()
 BLOCK = 1 << 16  # bytes of git's answer that are read at once
 # The plumbing command, which follows nobody's configuration; the options ward off what it follows nevertheless.
 PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short")
 DIFF = ("diff-tree", "-r", *PLAIN, "--ignore-submodules=none")
 FILES = (*DIFF, "--stdin", "--always", "--raw", "--numstat", "-z", "--no-abbrev")
-HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)", re.DOTALL)
 EXECUTABLE, LINK, SUBMODULE = "100755", "120000", "160000"
 
 
@@ -251,80 +242,6 @@ class _Answer:
 
 def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
-
-
-@dataclass(frozen=True)
-class Patch:
-    """How the lines of one file differ. `shown` is how many of them there are, when the rest was cut off."""
-
-    hunks: "list[Hunk]"
-    shown: int | None = None
-
-
-def patch(directory: str | Path, old: str, new: str, change: Change, mask: Mask = NOTHING_HIDDEN) -> Patch:
-    """The lines of one file that differ, with some around them: MOST_LINES at most. Raises GitFailed."""
-    if change.is_binary:
-        return Patch([])
-    said = beginning(directory, MOST_BYTES, *DIFF, "-p", old, new, "--", *_paths(change))
-    lines = mask.data(said).decode(errors="replace").split("\n")  # no value that is hidden has a line end
-    is_whole = len(said) < MOST_BYTES and len(lines) <= MOST_LINES
-    if not is_whole:
-        lines = _cut(lines[:MOST_LINES])
-    start = next((at for at, line in enumerate(lines) if line.startswith("@@ ")), len(lines))
-    if start == len(lines):
-        return Patch([], None if is_whole else 0)
-    hunks = _hunks(lines[start:])
-    return Patch(hunks, None if is_whole else sum(len(hunk) for hunk in hunks))
-
-
-def _hunks(lines: list[str]) -> "list[Hunk]":
-    from unidiff.errors import UnidiffParseError  # here, because most pages live without the memory that it takes
-    from unidiff.patch import PatchSet
-
-    try:  # without the names, which may hold anything
-        found = PatchSet.from_string("\n".join(["--- a/file", "+++ b/file", *lines]))
-    except UnidiffParseError as error:
-        raise GitFailed(f"git's words about this file cannot be read: {error}") from error
-    return [hunk for file in found for hunk in file]
-
-
-def _cut(lines: list[str]) -> list[str]:
-    """The lines without the last, of which a part may be missing; the head of their last hunk agrees with them."""
-    lines = lines[:-1]
-    at = max((at for at, line in enumerate(lines) if line.startswith("@@ ")), default=None)
-    if at is None:
-        return lines
-    body = lines[at + 1 :]
-    old, new = (sum(line[:1] in ("", " ", sign) for line in body) for sign in "-+")
-    head = HUNK.fullmatch(lines[at])
-    assert head is not None
-    return [*lines[:at], f"@@ -{head[1]},{old} +{head[2]},{new} @@{head[3]}", *body, ""] if body else [*lines[:at], ""]
-
-
-def write_patch(
-    directory: str | Path,
-    file: IO[bytes],
-    old: str,
-    new: str,
-    change: Change | None = None,
-    mask: Mask = NOTHING_HIDDEN,
-) -> None:
-    """Write everything that differs, or all of one file, so that `git apply` understands it. Raises GitFailed."""
-    said = (*DIFF, "-p", "--binary", old, new, "--", *(_paths(change) if change else ()))
-    if not mask:
-        write(directory, file, *said)
-        return
-    with tempfile.TemporaryFile() as whole:
-        write(directory, whole, *said)
-        whole.seek(0)
-        stream = mask.stream()
-        while block := whole.read(BLOCK):
-            file.write(stream.feed(block))
-        file.write(stream.flush())
-
-
-def _paths(change: Change) -> list[str]:
-    return [f":(literal,top){path}" for path in dict.fromkeys(change.names)]
 
 
 def sizes(directory: str | Path, changes: Iterable[Change]) -> dict[str, int]:

@@ -12,10 +12,11 @@ from dashboard.pages import words
 from dashboard.pages.fragments import Fragment
 from dashboard.pages.hunks import Line, head_of, lines_of, pairs_of
 from dashboard.pages.syntax import MOST_CHARACTERS, lexer_for
-from workers import diffs
-from workers.diffs import Change, Difference, Kind, Patch
+from workers import diffs, patches
+from workers.diffs import Change, Difference, Kind
 from workers.git import GitFailed
 from workers.models import Worker
+from workers.patches import Patch
 from workers.spans import Span, whole_of
 
 MOST_ROWS = 300  # files of one list
@@ -203,7 +204,7 @@ class Row:
     def opened(self) -> "Row":
         """The same with its lines."""
         try:
-            patch = diffs.patch(self.span.directory, self.span.old, self.span.new, self.change, self.span.mask)
+            patch = patches.patch(self.span.directory, self.span.old, self.span.new, self.change, self.span.mask)
             needs_size = patch.shown is not None or self.change.is_binary
             sizes = diffs.sizes(self.span.directory, [self.change]) if needs_size else self.sizes
         except GitFailed as error:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.gits import Gits, gits  # noqa: F401
 from tests.support.repository import commit, git, repository
-from workers import diffs
+from workers import diffs, patches
 from workers import git as running
 from workers.diffs import Change, Kind
 from workers.git import GitFailed
@@ -41,7 +41,7 @@ def only(source: Path, old: str, new: str) -> Change:
 
 
 def lines(source: Path, old: str, new: str, change: Change) -> list[tuple[int | None, int | None, str]]:
-    found = diffs.patch(source, old, new, change)
+    found = patches.patch(source, old, new, change)
     return [(line.source_line_no, line.target_line_no, str(line)) for hunk in found.hunks for line in hunk]
 
 
@@ -114,7 +114,7 @@ def test_a_binary_file_has_sizes_and_no_lines(source: Path, base: str) -> None:
     change = only(source, old, new := keep(source))
     assert (change.is_binary, change.added, change.lines) == (True, None, 0)
     assert diffs.sizes(source, [change]) == dict(zip(change.blobs, (256, 512), strict=True))
-    assert diffs.patch(source, old, new, change).hunks == []
+    assert patches.patch(source, old, new, change).hunks == []
 
 
 def test_a_submodule_shows_its_commits(source: Path, base: str, tmp_path: Path) -> None:
@@ -226,10 +226,10 @@ def test_a_large_file_is_cut_and_says_so(source: Path, base: str, text: str) -> 
     old = commit(source, a="head\n" + text)
     new = commit(source, a=text.replace("x", "y").replace("o", "0") + "tail\n")
     change = only(source, old, new)
-    found = diffs.patch(source, old, new, change)
+    found = patches.patch(source, old, new, change)
     count = sum(len(hunk) for hunk in found.hunks)
-    assert count <= diffs.MOST_LINES
-    assert sum(len(line.value) for hunk in found.hunks for line in hunk) <= diffs.MOST_BYTES
+    assert count <= patches.MOST_LINES
+    assert sum(len(line.value) for hunk in found.hunks for line in hunk) <= patches.MOST_BYTES
     assert found.shown == (count if change.lines > count else None)
 
 
@@ -238,7 +238,7 @@ def test_the_last_line_before_the_cut_is_whole(source: Path, base: str, monkeypa
     change = only(source, base, new)
     whole = lines(source, base, new, change)
     for limit in range(120, 400):
-        monkeypatch.setattr(diffs, "MOST_BYTES", limit)
+        monkeypatch.setattr(patches, "MOST_BYTES", limit)
         shown = lines(source, base, new, change)
         assert shown == whole[: len(shown)]
 
@@ -251,7 +251,7 @@ def test_a_patch_that_is_written_can_be_applied(source: Path, base: str, tmp_pat
     git(source, "checkout", "--quiet", base)
     file = tmp_path / "all.patch"
     with file.open("wb") as target:
-        diffs.write_patch(source, target, base, new)
+        patches.write_patch(source, target, base, new)
     git(source, "apply", "--index", str(file))
     assert git(source, "write-tree") == git(source, "rev-parse", f"{new}^{{tree}}")
 
@@ -264,7 +264,7 @@ def test_a_patch_can_be_applied_whatever_somebody_has_configured(
     git(source, "checkout", "--quiet", base)
     git(source, "config", setting, "true")
     with (tmp_path / "all.patch").open("wb") as target:
-        diffs.write_patch(source, target, base, new)
+        patches.write_patch(source, target, base, new)
     git(source, "apply", str(tmp_path / "all.patch"))
     assert (source / "a.txt").read_text() == "two\n"
 
@@ -273,7 +273,7 @@ def test_a_patch_of_one_file_holds_no_other(source: Path, base: str, tmp_path: P
     new = commit(source, a="two\n", b="b\n")
     change = files(source, base, new)[1]
     with (tmp_path / "one.patch").open("w+b") as file:
-        diffs.write_patch(source, file, base, new, change)
+        patches.write_patch(source, file, base, new, change)
         file.seek(0)
         text = file.read().decode()
     assert "b.txt" in text
