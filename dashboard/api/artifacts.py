@@ -8,13 +8,14 @@ from pydantic import Field
 
 from dashboard import access, artifacts
 from dashboard.api.extras import sent_as
+from dashboard.api.shapes import Shown
 from workers.models import Artifact, TestReport
 from workers.states import ArtifactKind
 
 router = Router(tags=["attempts"])
 
 
-class ArtifactOut(Schema):
+class ArtifactOut(Shown):
     """A file that was copied out of the workspace when the attempt ended."""
 
     id: int
@@ -27,8 +28,7 @@ class ArtifactOut(Schema):
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactOut":
         """As it is."""
-        same = {name: getattr(artifact, name) for name in ("id", "path", "size", "sha256", "kind")}
-        return cls(**same, address=f"/api/artifacts/{artifact.pk}")
+        return cls.copied(artifact, address=f"/api/artifacts/{artifact.pk}")
 
 
 class LeftOut(Schema):
@@ -54,7 +54,7 @@ class FailedCase(Schema):
     message: str = Field(description="The beginning of what it said.")
 
 
-class Report(Schema):
+class Report(Shown):
     """What one file tells of tests."""
 
     artifact: int
@@ -69,9 +69,7 @@ class Report(Schema):
     @classmethod
     def of(cls, report: TestReport) -> "Report":
         """As it is."""
-        names = ("tests", "failures", "errors", "skipped", "seconds", "cases")
-        same = {name: getattr(report, name) for name in names}
-        return cls(**same, artifact=report.artifact_id, path=report.artifact.path)
+        return cls.copied(report, artifact=report.artifact_id, path=report.artifact.path)
 
 
 class TestsOut(Schema):

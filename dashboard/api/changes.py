@@ -30,6 +30,12 @@ class Which(Schema):
     chunk: int | None = Field(None, ge=1, lt=2**31, description="Counted from 1; the whole worker without.")
 
 
+class WhichFile(Which):
+    """Whose changes, and which of them."""
+
+    file: str = Field("", max_length=64, description="The key of one file; all files without.")
+
+
 class File(Schema):
     """One file that differs."""
 
@@ -128,16 +134,11 @@ def list_changes(request: HttpRequest, id: int, which: Query[Which]) -> dict[str
 
 
 @router.get("/workers/{int:id}/diff", summary="Get the patch", openapi_extra=PATCH)
-def get_diff(
-    request: HttpRequest,
-    id: int,
-    which: Query[Which],
-    file: str = Query("", max_length=64, description="The key of one file; all files without."),
-) -> FileResponse:
+def get_diff(request: HttpRequest, id: int, which: Query[WhichFile]) -> FileResponse:
     """Everything that the worker, one chunk, or one file of these has changed, as `git apply` takes it."""
     span = _span(request, id, which)
-    change = span.find(file) if file else None
-    if file and change is None:
+    change = span.find(which.file) if which.file else None
+    if which.file and change is None:
         raise Http404("No file of these changes has that key.")
     return patch_file(span, change)
 

@@ -1,17 +1,19 @@
 """Nodes: the machines that run workers."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Router, Status
 from pydantic import Field
 
 from dashboard import access
 from dashboard.api.authentication import ADMINISTERING
 from dashboard.api.paging import Page, Paging, by_number, page
+from dashboard.api.shapes import Shown
 from workers.models import Node, Worker
 from workers.models.worker import IS_ACTIVE
 from workers.states import NodeStatus
@@ -19,7 +21,7 @@ from workers.states import NodeStatus
 router = Router(tags=["nodes"])
 
 
-class NodeOut(Schema):
+class NodeOut(Shown):
     """A machine that runs workers."""
 
     id: int
@@ -40,8 +42,7 @@ class NodeOut(Schema):
         """One node with the number of its active workers."""
         offers = dict(node.capabilities)
         executors = [str(name) for name in offers.pop("executors", ())]
-        same = {name: getattr(node, name) for name in ("id", "name", "status", "load", "memory", "max_workers")}
-        return cls(**same, executors=executors, capabilities=offers, active=active, last_seen_at=node.last_seen)
+        return cls.copied(node, executors=executors, capabilities=offers, active=active, last_seen_at=node.last_seen)
 
 
 @router.get("/nodes", response=Page[NodeOut], summary="List nodes")
@@ -63,16 +64,18 @@ def drain_node(request: HttpRequest, id: int) -> Status[NodeOut]:
 
     Repeating it changes nothing; 409 when the node is offline or silent.
     """
-    node = access.get_node(request.user, id)
-    node.request_drain(request.user.get_username())
-    return Status(HTTPStatus.ACCEPTED, _shown(node)[0])
+    return _asked(request, id, Node.request_drain)
 
 
 @router.post("/nodes/{int:id}/resume", auth=ADMINISTERING, response={202: NodeOut}, summary="Take a node back")
 def resume_node(request: HttpRequest, id: int) -> Status[NodeOut]:
     """Let it take work again, at once where something waits. Repeating it changes nothing."""
-    node = access.get_node(request.user, id)
-    node.request_return(request.user.get_username())
+    return _asked(request, id, Node.request_return)
+
+
+def _asked(request: HttpRequest, pk: int, verb: Callable[[Node, str], None]) -> Status[NodeOut]:
+    node = access.get_node(request.user, pk)
+    verb(node, request.user.get_username())
     return Status(HTTPStatus.ACCEPTED, _shown(node)[0])
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from dashboard import access
 from dashboard.api.authentication import ACTING
 from dashboard.api.paging import Body, Page, Paging, by_number, page
+from dashboard.api.shapes import Shown
 from workers.models import Message, Question
 from workers.models.question import WORDS_LENGTH
 from workers.models.worker import IS_OPEN
@@ -27,7 +28,7 @@ class OptionOut(Schema):
     kind: str = Field(description="allow_once, allow_always, reject_once, reject_always, retry, skip or another.")
 
 
-class QuestionOut(Schema):
+class QuestionOut(Shown):
     """Something that waits, or waited, for a person."""
 
     id: int
@@ -53,9 +54,8 @@ class QuestionOut(Schema):
         """As it is."""
         options = [one for one in question.options if isinstance(one, dict)]
         texts = [{name: str(one.get(name) or "") for name in OptionOut.model_fields} for one in options]
-        own = {"worker", "attempt", "options"}
-        return cls(
-            **{name: getattr(question, name) for name in cls.model_fields if name not in own},
+        return cls.copied(
+            question,
             worker=question.worker_id,
             attempt=question.attempt_id,
             options=[OptionOut(**text) for text in texts],

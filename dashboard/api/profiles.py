@@ -15,7 +15,7 @@ from dashboard.api import conditions
 from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL, located
 from dashboard.api.paging import Body, Page, Paging, Words, by_number, page
-from dashboard.api.spec_shapes import partly
+from dashboard.api.shapes import Shown, partly
 from specs import limits, profiles
 from specs.agents import AgentProfile, Permission
 from specs.profiles_editing import create_profile as create
@@ -71,7 +71,7 @@ class ProfileIn(Body):
 ProfileChange = partly("ProfileChange", ProfileIn, "What shall become different; what is left out stays.")
 
 
-class ProfileOut(Schema):
+class ProfileOut(Shown):
     """An agent that speaks the Agent Client Protocol."""
 
     id: int
@@ -99,8 +99,7 @@ class ProfileOut(Schema):
     @classmethod
     def of(cls, profile: AgentProfile) -> "ProfileOut":
         """As it is."""
-        same = {name: getattr(profile, name) for name in cls.model_fields if name != "is_installed"}
-        return cls(**same, is_installed=profiles.detect(profile).found)
+        return cls.copied(profile, is_installed=profiles.detect(profile).found)
 
 
 @router.get("/profiles", response=Page[ProfileOut], summary="List agent profiles")

@@ -15,7 +15,7 @@ from dashboard.api import conditions
 from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL, located
 from dashboard.api.paging import Body, Page, Paging, Words, by_number, page
-from dashboard.api.spec_shapes import partly
+from dashboard.api.shapes import Shown, partly
 from specs import editing, limits
 from specs.models import Isolation, Project
 
@@ -62,7 +62,7 @@ class ProjectIn(Body):
 ProjectChange = partly("ProjectChange", ProjectIn, "What shall become different; what is left out stays.")
 
 
-class ProjectOut(Schema):
+class ProjectOut(Shown):
     """A directory of work with the commands and limits that all its specs share."""
 
     id: int
@@ -84,9 +84,8 @@ class ProjectOut(Schema):
     @classmethod
     def of(cls, project: Project) -> "ProjectOut":
         """As it is."""
-        same = {name: getattr(project, name) for name in cls.model_fields if name != "specs"}
         size = getattr(project, "size", None)
-        return cls(**same, specs=project.specs.count() if size is None else size)
+        return cls.copied(project, specs=project.specs.count() if size is None else size)
 
 
 @router.get("/projects", response=Page[ProjectOut], summary="List projects")

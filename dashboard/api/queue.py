@@ -14,7 +14,7 @@ from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL, located, may_refuse
 from dashboard.api.paging import NOT_A_CURSOR, Body, Moment, Number, Page, Paging
 from dashboard.api.queue_shapes import EntryOut, begun, entry_shown
-from dashboard.api.spec_shapes import left_out
+from dashboard.api.shapes import left_out
 from dashboard.api.worker_shapes import WorkerOut
 from dashboard.api.workers import Priority, Results, RunIn, enqueued, results_shown
 from dashboard.api.yard import YardOut

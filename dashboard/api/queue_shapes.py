@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Schema, Status
 from pydantic import Field
 
-from dashboard.api.worker_shapes import ProjectName, worker_shown
+from dashboard.api.shapes import ProjectName
+from dashboard.api.worker_shapes import worker_shown
 from queue_app.errors import RemovedAgain
 from queue_app.models import WorkerQueue
 from queue_app.outlook import Outlook, outlook
@@ -51,7 +52,7 @@ class EntryOut(Schema):
             id=entry.pk,
             spec=entry.spec_id,
             title=entry.spec.title,
-            project=ProjectName.of(entry.spec.project),
+            project=ProjectName.copied(entry.spec.project),
             priority=entry.priority,
             not_before=entry.not_before,
             continues=entry.continues_id,

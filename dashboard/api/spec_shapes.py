@@ -1,20 +1,16 @@
 """A spec with its chunks as the API shows it and takes it."""
 
-from copy import copy
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from ninja import Schema
-from pydantic import BaseModel, Field, create_model
-from pydantic_core import PydanticUndefined
+from pydantic import Field
 
-from dashboard.api.paging import Body
-from dashboard.api.worker_shapes import ProjectName
+from dashboard.api.shapes import ProjectName, Shown, partly
 from specs.importers.native import NativeSpec
-from specs.models import Chunk, OnFailure, Spec
+from specs.models import OnFailure, Spec
 
 
-class ChunkOut(Schema):
+class ChunkOut(Shown):
     """One step of a spec."""
 
     ordinal: int = Field(description="Counted from 1.")
@@ -28,15 +24,10 @@ class ChunkOut(Schema):
     timeout: int = Field(description="Seconds.")
     depends_on: list[str] = Field(description="Keys of chunks of the same spec.")
     files: list[str]
-    artifacts: list[str]
-
-    @classmethod
-    def of(cls, chunk: Chunk) -> "ChunkOut":
-        """As it is."""
-        return cls(**{name: getattr(chunk, name) for name in cls.model_fields})
+    artifacts: list[str] = Field(description="Patterns of the files that are kept of each attempt.")
 
 
-class SpecSummary(Schema):
+class SpecSummary(Shown):
     """A piece of work for one project, without its chunks."""
 
     id: int
@@ -54,11 +45,9 @@ class SpecSummary(Schema):
     updated_at: datetime
 
     @classmethod
-    def of(cls, spec: Spec, **more: Any) -> Any:
+    def of(cls, spec: Spec, **more: Any) -> Self:
         """One spec, with its project read."""
-        own = {"project", "chunks"}
-        same = {name: getattr(spec, name) for name in cls.model_fields if name not in own}
-        return cls(**same, project=ProjectName.of(spec.project), **more)
+        return cls.copied(spec, project=ProjectName.copied(spec.project), **more)
 
 
 class SpecOut(SpecSummary):
@@ -69,23 +58,7 @@ class SpecOut(SpecSummary):
     @classmethod
     def whole(cls, spec: Spec) -> "SpecOut":
         """One spec with its chunks."""
-        found: SpecOut = cls.of(spec, chunks=[ChunkOut.of(chunk) for chunk in spec.chunks.all()])
-        return found
-
-
-def left_out(**facts: Any) -> Any:
-    """A field that may be left out, without a default that a program would take for one."""
-    return Field(default_factory=lambda: None, **facts)
-
-
-def partly(name: str, model: type[BaseModel], description: str) -> type[Body]:
-    """The model with every field free to be left out: what is left out stays as it is."""
-    fields: dict[str, Any] = {}
-    for field, info in model.model_fields.items():
-        free = copy(info)
-        free.default, free.default_factory = PydanticUndefined, lambda: None
-        fields[field] = (info.annotation, free)
-    return create_model(name, __base__=Body, __doc__=description, **fields)
+        return cls.of(spec, chunks=[ChunkOut.copied(chunk) for chunk in spec.chunks.all()])
 
 
 SpecChange = partly("SpecChange", NativeSpec, "What shall become different; `chunks` replaces all of them.")

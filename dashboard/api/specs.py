@@ -127,7 +127,7 @@ def delete_spec(request: HttpRequest, id: int) -> Status[None]:
 @router.get("/specs/{int:id}/chunks", response=list[ChunkOut], summary="List a spec's chunks")
 def list_spec_chunks(request: HttpRequest, id: int) -> Any:
     """Its chunks in the order in which they run."""
-    return [ChunkOut.of(chunk) for chunk in access.get_spec(request.user, id).chunks.all()]
+    return [ChunkOut.copied(chunk) for chunk in access.get_spec(request.user, id).chunks.all()]
 
 
 def _written(request: HttpRequest, pk: int, data: Callable[[Spec], dict[str, Any]]) -> SpecOut:

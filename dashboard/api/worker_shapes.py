@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from django.utils import timezone
-from ninja import Schema
 from pydantic import Field
 
-from specs.models import Project
+from dashboard.api.shapes import ProjectName, Shown
+from dashboard.api.spec_shapes import ChunkOut
 from workers.models import Attempt, Worker, WorkerChunk
 from workers.states import AttemptStatus, ChunkOutcome, Reason, Step, Wish, WorkerStatus
 
@@ -20,26 +20,14 @@ else:
     Outcome = Literal[tuple(ChunkOutcome.values)]
 
 
-class ProjectName(Schema):
-    """A project by number and name."""
-
-    id: int
-    name: str
-
-    @classmethod
-    def of(cls, project: Project) -> "ProjectName":
-        """As it is."""
-        return cls(id=project.pk, name=project.name)
-
-
-class ChunkName(Schema):
+class ChunkName(Shown):
     """A chunk by place and title."""
 
     ordinal: int = Field(description="Counted from 1.")
     title: str
 
 
-class Progress(Schema):
+class Progress(Shown):
     """How far a worker has come, in chunks."""
 
     current: int = Field(description="The number of the current chunk, 0 before the first.")
@@ -49,7 +37,7 @@ class Progress(Schema):
     skipped: int
 
 
-class WorkerOut(Schema):
+class WorkerOut(Shown):
     """One run of one spec."""
 
     id: int
@@ -93,24 +81,17 @@ class WorkerOut(Schema):
     @classmethod
     def of(cls, worker: Worker, chunk_title: str | None) -> "WorkerOut":
         """One worker, with the title of its current chunk."""
-        same = {name: getattr(worker, name) for name in SAME}
-        progress = {name: getattr(worker, name) for name in Progress.model_fields}
-        chunk = None if chunk_title is None else ChunkName(ordinal=worker.current, title=chunk_title)
-        return cls(
-            **same,
-            chunk=chunk,
-            progress=Progress(**progress),
+        return cls.copied(
+            worker,
+            chunk=None if chunk_title is None else ChunkName(ordinal=worker.current, title=chunk_title),
+            progress=Progress.copied(worker),
             spec=worker.spec_id,
-            project=ProjectName.of(worker.project),
+            project=ProjectName.copied(worker.project),
             node=worker.node.name,
             cost=float(worker.cost),
             continues=worker.continues_id,
             duration=seconds(worker.clock_start, worker.clock_end),
         )
-
-
-OWN = {"chunk", "progress", "spec", "project", "node", "cost", "continues", "duration"}
-SAME = tuple(name for name in WorkerOut.model_fields if name not in OWN)
 
 
 def workers_shown(workers: Iterable[Worker]) -> list[WorkerOut]:
@@ -132,7 +113,7 @@ def seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else round(max((end or timezone.now()) - start, timedelta()).total_seconds(), 3)
 
 
-class AttemptOut(Schema):
+class AttemptOut(Shown):
     """One try at a chunk."""
 
     id: int
@@ -161,36 +142,19 @@ class AttemptOut(Schema):
     @classmethod
     def of(cls, attempt: Attempt) -> "AttemptOut":
         """One attempt, with its chunk read."""
-        own = {"worker", "chunk", "cost", "duration"}
-        return cls(
-            **{name: getattr(attempt, name) for name in cls.model_fields if name not in own},
+        return cls.copied(
+            attempt,
             worker=attempt.chunk.worker_id,
-            chunk=ChunkName(ordinal=attempt.chunk.ordinal, title=attempt.chunk.title),
+            chunk=ChunkName.copied(attempt.chunk),
             cost=float(attempt.cost),
             duration=seconds(attempt.started_at, attempt.finished_at),
         )
 
 
-class PlannedChunk(Schema):
+class PlannedChunk(ChunkOut):
     """One chunk of a worker's plan, as its spec had it when the worker began, with its outcome."""
 
-    ordinal: int
-    key: str
-    title: str
-    instructions: str
-    acceptance: list[str]
-    executor: str
-    params: dict[str, Any]
-    review: dict[str, Any] = Field(description="Empty, or with `command`, `agent`, or both.")
-    timeout: int = Field(description="Seconds.")
-    depends_on: list[str] = Field(description="Keys of chunks.")
-    files: list[str]
     outcome: Outcome = Field(description="pending, running, passed, failed or skipped.")
     commit: str = Field(description="Where the branch stood after it had passed.")
     started_at: datetime | None
     finished_at: datetime | None
-
-    @classmethod
-    def of(cls, chunk: WorkerChunk) -> "PlannedChunk":
-        """As it is."""
-        return cls(**{name: getattr(chunk, name) for name in cls.model_fields})

@@ -218,7 +218,7 @@ def _asked(request: HttpRequest, pk: int, verb: Callable[[Worker, str], None]) -
 def list_worker_chunks(request: HttpRequest, id: int) -> Any:
     """Its plan: the chunks of its spec as they were when it began, in order, each with its outcome."""
     worker = access.get_worker(request.user, id)
-    return [PlannedChunk.of(chunk) for chunk in worker.chunks.order_by("ordinal")]
+    return [PlannedChunk.copied(chunk) for chunk in worker.chunks.order_by("ordinal")]
 
 
 @router.get("/workers/{int:id}/attempts", response=Page[AttemptOut], summary="List a worker's attempts")

@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router
 from pydantic import Field
 
 from dashboard.api import conditions
 from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL
 from dashboard.api.paging import Body
-from dashboard.api.spec_shapes import left_out
+from dashboard.api.shapes import Shown, left_out
 from queue_app import dispatch
 from queue_app.models import MOST_WORKERS, WorkerQueue, Yard
 from workers.models import Worker
@@ -19,7 +19,7 @@ from workers.models.worker import IS_ACTIVE
 router = Router(tags=["settings"])
 
 
-class YardOut(Schema):
+class YardOut(Shown):
     """The settings that count for all, and how things stand."""
 
     limit: int = Field(description="How many workers may be active at once.")
@@ -32,12 +32,8 @@ class YardOut(Schema):
     @classmethod
     def now(cls) -> "YardOut":
         """As it is now."""
-        yard = Yard.current()
-        return cls(
-            **{name: getattr(yard, name) for name in ("limit", "paused", "paused_by", "paused_at")},
-            active=Worker.objects.filter(IS_ACTIVE).count(),
-            waiting=WorkerQueue.objects.count(),
-        )
+        active, waiting = Worker.objects.filter(IS_ACTIVE).count(), WorkerQueue.objects.count()
+        return cls.copied(Yard.current(), active=active, waiting=waiting)
 
 
 class YardChange(Body):
