@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from dashboard import access, tokens
@@ -9,6 +10,7 @@ from dashboard.addresses import is_this_machine
 from dashboard.slowing import Slowed
 
 BEARER = "bearer "
+NOBODY_KNOWN = "The database does not answer. Until it does, ask on this machine, without a token.\n"
 SIGN_IN = "Sign in, send the API token of an account, or ask on this machine.\n"
 
 
@@ -28,6 +30,8 @@ def refuse(request: HttpRequest) -> HttpResponse | None:
             return None
     except tokens.InvalidToken as error:
         text, headers["WWW-Authenticate"] = f"{error}\n", 'Bearer realm="specyard", error="invalid_token"'
+    except DatabaseError:
+        status, text, headers = HTTPStatus.SERVICE_UNAVAILABLE, NOBODY_KNOWN, {}
     except Slowed as slowed:
         status, text, headers = HTTPStatus.TOO_MANY_REQUESTS, f"{slowed}\n", {"Retry-After": str(slowed.seconds)}
     return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8", headers=headers)

@@ -65,7 +65,7 @@ async def test_the_header_counts_instead_of_the_query(open_stream: Open) -> None
 
 
 @pytest.mark.parametrize("redis", [True, False])
-async def test_nothing_is_lost_and_nothing_comes_twice_while_somebody_writes(
+async def test_nothing_is_lost_and_nothing_comes_twice_while_several_write(
     redis: bool, open_stream: Open, request: pytest.FixtureRequest
 ) -> None:
     if redis:
@@ -80,7 +80,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice_while_somebody_writes(
             number += 1
             await in_database(write, 1 + number % 7)
 
-    writer = asyncio.create_task(hammer())
+    writers = [asyncio.create_task(hammer()) for _ in range(3)]
     told: dict[int, list[int]] = {}
     for since in range(0, 700, 35):  # each comes at another moment of the reader's turn
         stream = await open_stream(last=since)
@@ -89,7 +89,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice_while_somebody_writes(
         told[since] = stream.numbers
         await stream.leave()
     over.set()
-    await writer
+    await asyncio.gather(*writers)
     await listening.until_told(await in_database(latest_seq))
     assert listening.numbers == list(range(701, listening.numbers[-1] + 1))
     for since, numbers in told.items():

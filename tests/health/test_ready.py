@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import health, tokens
+from dashboard import health, probing, tokens
 from dashboard.cli.serve import CLOSE_SECONDS
 from dashboard.models import Failures
 from tests.health.serving import PATIENCE, Served, silent_server
@@ -243,6 +243,19 @@ def test_a_real_web_process_answers_in_time_though_everything_hangs(tmp_path: Pa
                 assert reply.seconds < LIMIT
                 assert failing(reply.json["checks"]) == {"database", "migrations", "redis", "nodes"}
                 assert web.get("/healthz").seconds < 1
+
+
+def test_without_the_database_this_machine_gets_the_numbers_of_the_process(tmp_path: Path) -> None:
+    with silent_server() as closed:
+        place = f"postgresql://yard@127.0.0.1:{closed.getsockname()[1]}/yard"
+    with Served(DATABASE_URL=place) as web:
+        numbers = web.get("/metrics")
+        assert numbers.status == 200
+        assert "\nspecyard_database_reachable 0.0\n" in numbers.text
+        assert "\nspecyard_web_open_pages 0.0\n" in numbers.text
+        assert "specyard_slots" not in numbers.text
+        by_token = web.get("/metrics", Authorization="Bearer nonsense")
+        assert (by_token.status, by_token.text) == (503, probing.NOBODY_KNOWN)
 
 
 def test_a_web_process_ends_although_requests_and_streams_hang(tmp_path: Path) -> None:
