@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dashboard.cli import state
 from dashboard.cli.refusal import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def directories(config: "Config") -> None:
 
 def claim(config: "Config") -> TextIOWrapper:
     """Be the only one on this data directory. Raises Refused, which names who is there already."""
+    from dashboard.cli import state
+
     try:
         return state.lock(config.data / "up.lock")
     except state.Taken:

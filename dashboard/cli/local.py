@@ -38,14 +38,16 @@ def reached() -> Iterator[Api]:
 
 def _load() -> None:
     """Import the API. Raises Refused."""
-    check(ground.configuration())
-    zone = os.environ.get("TZ")
     gc.disable()  # what is imported stays: looking through it again and again takes a fifth of the start
-    application.load()
-    import dashboard.api.urls  # noqa: F401
+    zone = os.environ.get("TZ")
+    try:
+        check(ground.configuration())
+        application.load()
+        import dashboard.api.urls  # noqa: F401
 
-    gc.freeze()
-    gc.enable()
+        gc.freeze()
+    finally:
+        gc.enable()
     os.environ.pop("TZ", None)
     os.environ.update({"TZ": zone} if zone is not None else {})
     time.tzset()  # Django has set UTC, and people read the times of their own zone

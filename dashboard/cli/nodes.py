@@ -50,15 +50,19 @@ def list_(api: Api, statuses: tuple[str, ...], watch: bool, as_json: bool) -> No
     if as_json:
         tell_json({"items": look(), "next": None})
         return
-    from dashboard.cli import tables
 
     def parts() -> list[Any]:
         found = look()
+        from dashboard.cli import tables
+
         return [tables.Listing.of(_columns(), found)] if found else [tables.line("No nodes.")]
 
     if watch:
         watching.watch(parts)
-    tables.show(*parts())
+    drawn = parts()
+    from dashboard.cli.tables import show
+
+    show(*drawn)
 
 
 def _columns() -> "Sequence[Column]":

@@ -65,11 +65,11 @@ def list_(api: Api, project: str, limit: int, everything: bool, watch: bool, as_
     if as_json:
         tell_json(_look(api, number, most))
         return
-    from dashboard.cli import tables
-
     if watch:
         watching.watch(lambda: _parts(api, _look(api, number, most)))
     found = _look(api, number, most)
+    from dashboard.cli import tables
+
     tables.show(*_parts(api, found))
     if found["next"]:
         click.echo("There are more: --limit or --all shows them.", err=True)

@@ -86,13 +86,13 @@ def _check_watch(watch: bool, as_json: bool) -> None:
 
 
 def _draw(look: Any, *, watch: bool) -> None:
-    from dashboard.cli import tables
-
     if watch:
         from dashboard.cli import watching
 
         watching.watch(lambda: _parts(look()["items"]))
-    page = look()
+    page = look()  # before rich is there, which structlog would take for a reason to load more of it
+    from dashboard.cli import tables
+
     tables.show(*_parts(page["items"]))
     if page["next"]:
         click.echo("There are more: --limit or --all shows them.", err=True)
