@@ -444,6 +444,8 @@ def test_a_limit_that_lasts_too_long_fails_with_its_reset_time(talk: Talk, place
 def test_secrets_reach_the_agent_and_nothing_that_is_stored(talk: Talk, place: Path) -> None:
     secret = "sk-very-secret-0123456789"
     steps = (text(f"The key is {secret}!", piece=3), scripts.run(f"echo {secret}"), scripts.stderr(secret))
+    strange = {"sessionId": "x", "update": {"sessionUpdate": secret}}
+    steps += (scripts.raw(json.dumps({"jsonrpc": "2.0", "method": "session/update", "params": strange})),)
     failing = scripts.fail(-32603, "Unauthorized", {"message": f"401: {secret} is no key"})
     agent = scripted(place, turn(*steps, scripts.ask(f"use {secret}"), failing))
     request = talk.begin(agent, profile={"secrets": {"API_KEY": secret}})
@@ -457,6 +459,9 @@ def test_secrets_reach_the_agent_and_nothing_that_is_stored(talk: Talk, place: P
         if path.is_file() and not any(one in path.parents for one in apart)
     )
     assert secret.encode() not in stored
+    strange_log = (talk.run.directory / "runner.log").read_text()  # of the protocol's package
+    assert "Input tag '•••'" in strange_log
+    assert "input_value" not in strange_log  # cut in the middle, where half a secret could stay
     assert "The key is •••!" in talk.said()
 
 

@@ -13,7 +13,7 @@ SECRET = "s3cr3t/Value+0123456789="
 # An executor of somebody else, which tells all that it knows.
 TELLING = """
 import asyncio
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from workers.runner import executors
 from workers.runner.executors.base import Executor, Outcome, Result
 
@@ -26,6 +26,8 @@ class Teller(Executor):
         secret = context.request.secrets["API_KEY"]
         if context.attempt == 2:
             raise RuntimeError(f"it was {secret}")
+        if context.attempt == 3:
+            TypeAdapter(list[int]).validate_python("x" * 15 + secret + "x" * 100)
         context.desk.journal("usage", text=[{secret: f"is {secret}"}])
         context.desk.write(f"it is {secret}".encode())
         return Result(Outcome.FAILED, "told", f"it is {secret}", findings=secret, facts={"it": [secret]})
@@ -105,6 +107,8 @@ def test_what_executors_of_others_tell_is_hidden_too(directory: Path) -> None:
         broken = owner.result(owner.work("execute", 2, executor="teller", params={}, **GIVEN))
         assert broken["message"] == f"Internal error: RuntimeError: it was {MASK}"
         assert f"RuntimeError: it was {MASK}" in (owner.run.directory / "runner.log").read_text()
+        owner.result(owner.work("execute", 3, executor="teller", params={}, **GIVEN))
+        assert SECRET[:6].encode() not in stored(owner)
         assert SECRET.encode() not in stored(owner)
     finally:
         launcher.end()

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from workers.runner.masking import Mask, MaskedLines
+from workers.runner.loglines import MaskedLines
+from workers.runner.masking import Mask
 from workers.runner.orders import Start
 from workers.runner.process import Children, become_subreaper
 from workers.runner.server import Runner
 
 log = logging.getLogger("specyard.runner")
 
-LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # An order is a few paths.
 ORDER_LIMIT = 64 * 1024
 # Runs that one process carries out, one after the other; whatever they cost it in memory ends with it.
@@ -107,7 +107,7 @@ class _Life:
         _redirect(directory / "runner.log")
         mask = Mask()
         for handler in logging.getLogger().handlers:
-            handler.setFormatter(MaskedLines(mask, LOG_LINE))
+            handler.setFormatter(MaskedLines(mask))
         self.runs += 1
         self.is_free = False
         self.runner = Runner(

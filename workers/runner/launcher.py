@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workers.runner import cleanup
-from workers.runner.child import LOG_LINE, RunnerProcess
+from workers.runner import cleanup, loglines
+from workers.runner.child import RunnerProcess
 from workers.runner.executors import registry
 from workers.runner.orders import Destroy, Order, Ping, Quit, Start, parse
 from workers.runner.process import (
@@ -338,6 +338,6 @@ class Launcher:
 
 def main(path: str) -> None:
     """Serve on this socket. Everything that a runner needs is imported by now, so that a start is a fork."""
-    logging.basicConfig(level=logging.INFO, format=LOG_LINE)
+    logging.basicConfig(level=logging.INFO, format=loglines.LINE)
     registry()
     Launcher(path).serve()

@@ -8,7 +8,6 @@ about the length of the shortest form (Wu and Manber, 1994), because a runner ma
 import base64
 import html
 import json
-import logging
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -264,14 +263,3 @@ class Stream:
             else:
                 joined.append((begin, end, True))
         return joined
-
-
-class MaskedLines(logging.Formatter):
-    """Lines of a process's own log, tracebacks included: an error may quote what it stumbled over."""
-
-    def __init__(self, mask: Mask, layout: str) -> None:
-        super().__init__(layout)
-        self._mask = mask
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._mask.text(super().format(record))

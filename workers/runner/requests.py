@@ -15,6 +15,7 @@ from workers.runner.executors.base import Context, Executor, Outcome, Reason, Re
 from workers.runner.executors.command import shell
 from workers.runner.git import Git
 from workers.runner.limits import WallTime
+from workers.runner.loglines import said_by
 from workers.runner.messages import Answer, Checkpoint, Collect, Execute, Prepare, Restore, Review, Work, secrets_of
 from workers.runner.starting import Starting
 from workers.runner.surroundings import Surroundings
@@ -117,7 +118,7 @@ class Request:
             log.exception("request %s", self.id)
             self.leaves_nothing = False
             await self._around.mode.kill()
-            result = Result(Outcome.FAILED, Reason.INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}")
+            result = Result(Outcome.FAILED, Reason.INTERNAL_ERROR, f"Internal error: {said_by(error)}")
         self._wall.end()
         self._starting.tell(None)
         self._starting.close()
