@@ -7,9 +7,7 @@ first, under the lock of their worker: whoever continues it meanwhile finds all 
 
 import logging
 import os
-import shutil
 import socket
-import stat
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from workers.git import GitFailed, git, readable
 from workers.models import Attempt, Landing, Worker, unit_of_work
 from workers.models.landing import PENDING, is_discarded
 from workers.models.worker import IS_FINAL
+from workers.pruning import inside, remove_tree
 from workers.runner.ahead import TAKEN
 from workers.runner.process import living_runner
 from workers.states import LandingKind
@@ -62,7 +61,7 @@ def remove(dead: Dead, kept: Callable[[], Collection[int]], by: str) -> str:
     """Remove it, with whatever it holds that `dead` has told. Gives why it is still there, "" when it is gone."""
     try:
         if dead.kind == LEFTOVER:
-            _remove_tree(dead.path)
+            remove_tree(dead.path)
             return ""
         if dead.kind == SOCKET:
             dead.path.unlink(missing_ok=True)
@@ -74,7 +73,7 @@ def remove(dead: Dead, kept: Callable[[], Collection[int]], by: str) -> str:
         aside = _set_aside(dead, kept, by)
         if aside is None:
             return WANTED
-        _remove_tree(aside)
+        remove_tree(aside)
     except OSError as error:
         return f"{error.strerror}: {readable(str(error.filename or dead.path))}"
     return ""
@@ -88,10 +87,6 @@ def _data() -> Path:
     return data
 
 
-def _in(place: Path) -> list[Path]:
-    return sorted(place.iterdir()) if place.is_dir() else []
-
-
 def _of_run(name: str) -> str:
     """The folder of the worker whose run has this name."""
     return name.rpartition("-")[0]
@@ -99,7 +94,7 @@ def _of_run(name: str) -> str:
 
 def _alive() -> set[str]:
     """The folders of the workers of which a runner is alive here, whatever the database says."""
-    return {_of_run(path.name) for path in _in(_data() / "runs") if living_runner(path)}
+    return {_of_run(path.name) for path in inside(_data() / "runs") if living_runner(path)}
 
 
 def _ended(numbers: Iterable[int], node: str, kept: Collection[int]) -> dict[int, Worker]:
@@ -120,7 +115,7 @@ def _by_folder(folders: Iterable[str], node: str, kept: Collection[int]) -> dict
 
 
 def _runs(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
-    found = [(path, _of_run(path.name)) for path in _in(_data() / "runs")]
+    found = [(path, _of_run(path.name)) for path in inside(_data() / "runs")]
     ended = _by_folder((folder for _, folder in found), node, kept)
     for path, folder in found:
         if folder in ended and folder not in alive:
@@ -128,7 +123,7 @@ def _runs(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
 
 
 def _agent_data(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
-    paths = _in(_data() / "agents")
+    paths = inside(_data() / "agents")
     ended = _by_folder((path.name for path in paths), node, kept)
     for path in paths:
         if path.name in ended and path.name not in alive:
@@ -137,7 +132,7 @@ def _agent_data(node: str, kept: Collection[int], alive: set[str]) -> Iterator[D
 
 def _sockets(node: str, kept: Collection[int]) -> Iterator[Dead]:
     runtime: Path = settings.SPECYARD.runtime_dir
-    paths = [path for path in _in(runtime) if path.name.startswith("r") and path.suffix == ".sock"]
+    paths = [path for path in inside(runtime) if path.name.startswith("r") and path.suffix == ".sock"]
     found = [(path, _of_run(path.stem[1:])) for path in paths]
     ended = _by_folder((folder for _, folder in found), node, kept)
     for path, folder in found:
@@ -156,12 +151,12 @@ def _listens(path: Path) -> bool:
 
 def _leftovers() -> Iterator[Dead]:
     """What was set aside by somebody who was ended before it was gone."""
-    for path in _in(_aside()):
+    for path in inside(_aside()):
         yield Dead(LEFTOVER, path, 0, size(path))
 
 
 def _workspaces(node: str, kept: Collection[int], alive: set[str]) -> Iterator[Dead]:
-    paths = [path for path in _in(_data() / "workspaces") if path.is_dir() and not path.is_symlink()]
+    paths = [path for path in inside(_data() / "workspaces") if path.is_dir() and not path.is_symlink()]
     users = _users_of(paths)
     last = {path: max(users.get(path, {number_of(path.name): ""})) for path in paths}
     ended = _ended(last.values(), node, kept)
@@ -289,18 +284,3 @@ def _set_aside(dead: Dead, kept: Callable[[], Collection[int]], by: str) -> Path
 
 def _aside() -> Path:
     return _data() / "removing"
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a directory, also where something in it may not be written, such as what package managers keep."""
-    _open(path)
-    for place, directories, _ in os.walk(path):
-        for name in directories:
-            _open(Path(place, name))
-    shutil.rmtree(path)
-
-
-def _open(path: Path) -> None:
-    mode = path.lstat().st_mode
-    if stat.S_ISDIR(mode):
-        path.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)

@@ -7,17 +7,13 @@ adopts what has no owner in this process, finds silent nodes, and tells the queu
 import logging
 import os
 import platform
-import random
-import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -26,12 +22,12 @@ from django.utils import timezone
 from workers import ahead, driving, landing, launch, publisher
 from workers.canary import canary
 from workers.errors import Fenced, LauncherUnavailable, StaleTransition
-from workers.models import Attempt, Event, Node, Totals, Worker, unit_of_work
+from workers.models import Attempt, Node, Totals, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
+from workers.pruning import Remover, old_runs, prune_events
 from workers.runner.executors import registry
 from workers.signals import slots_may_be_free
 from workers.states import OWNED, AttemptStatus, ChunkOutcome, NodeStatus, Reason, Wish, WorkerStatus
-from workers.workspace import number_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +35,7 @@ TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has lost its message
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
-EVENTS_KEPT = timedelta(days=7)
-RUNS_KEPT = timedelta(days=7)
-RUNS_LOOKED_AT = 500  # workers, at once
 PRUNE_SECONDS = 60.0
-PRUNED_AT_ONCE = 10_000  # events; others wait for the database as long as that takes
 DRAIN_SECONDS = 12.0
 UNKNOWN = "this database knows no such worker, and nobody could ever take it up"
 
@@ -173,42 +165,6 @@ def _give_up(worker: Worker) -> None:
         worker.fail(Reason.NODE_LOST, f"The node {worker.node.name} went silent.")
 
 
-@unit_of_work
-def prune_events() -> int:
-    """Forget the oldest events that no page can still ask for, PRUNED_AT_ONCE at most. Gives how many."""
-    old = Event.objects.filter(at__lt=timezone.now() - EVENTS_KEPT).order_by("seq").values_list("seq", flat=True)
-    seqs = list(old[:PRUNED_AT_ONCE])
-    count, _ = Event.objects.filter(seq__lte=seqs[-1]).delete() if seqs else (0, {})
-    return count
-
-
-def prune_runs() -> int:
-    """Remove what is of no use any more of workers that ended long ago: journals and what agents have stored.
-
-    Their logs and transcripts stay. Gives how many directories.
-    """
-    runs, agents = (settings.SPECYARD.data / name for name in ("runs", "agents"))
-    paths = [(path, path.name.rpartition("-")[0]) for path in _in(runs)] + [(path, path.name) for path in _in(agents)]
-    numbers = sorted({number_of(folder) for _, folder in paths} - {0})
-    some = random.sample(numbers, min(len(numbers), RUNS_LOOKED_AT))  # those of other databases are in nobody's way
-    over = Worker.objects.filter(pk__in=some, completed_at__lt=timezone.now() - RUNS_KEPT)
-    old = {worker.folder for worker in over.only("pk", "nonce")}
-    return sum(_remove(path) for path, folder in paths if folder in old)
-
-
-def _in(place: Path) -> list[Path]:
-    return list(place.iterdir()) if place.is_dir() else []
-
-
-def _remove(path: Path) -> bool:
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        logger.warning("%s could not be removed: %s", path, error)
-        return False
-    return True
-
-
 class Caretaker:
     """The loop of one node process."""
 
@@ -224,6 +180,7 @@ class Caretaker:
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
         self._next_heartbeat = 0.0
         self._next_pruning = 0.0
+        self._remover = Remover()
         self._proven = False  # whether a message has arrived in this process
 
     def start(self) -> None:
@@ -251,7 +208,8 @@ class Caretaker:
             while Totals.fold():  # before events are forgotten that were not counted
                 pass
             prune_events()
-            prune_runs()
+            if not self._remover.is_at_work:
+                self._remover.begin(old_runs())
         canary.fly(self.name)
         if not driving.owned.draining.is_set():
             take_up(self.node)

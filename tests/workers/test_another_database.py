@@ -10,7 +10,7 @@ from tests.support import make, numbers, processes
 from tests.support.driving import LONG_AGO, Background, aged, claimed, driven, leftovers, now
 from tests.support.repository import repository
 from tests.support.wait import until
-from workers import cleaning, driving, launch, maintenance
+from workers import cleaning, driving, launch, maintenance, pruning
 from workers.launch import Run
 from workers.models import Attempt, Worker
 from workers.states import WorkerStatus
@@ -163,7 +163,7 @@ def test_nothing_of_another_database_is_removed(tmp_path: Path) -> None:
     data = settings.SPECYARD.data
     agent_data(old.folder).mkdir(parents=True)
     assert old.pk == new.pk
-    assert maintenance.prune_runs() == 0
+    assert pruning.old_runs() == []
     found = cleaning.survey(new.node.name, kept=())
     assert [dead for dead in found if dead.path.name.startswith(old.folder)] == []
     for place in ("runs", "agents", "workspaces", "logs"):

@@ -1,5 +1,6 @@
 """The safety nets of a node: heartbeats, leases, lost messages, silent nodes, and the loop that carries them."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from queue_app.models import WorkerQueue
 from tests.support import make, processes
 from tests.support.driving import LONG_AGO, aged, claimed, leftovers, now
 from tests.support.wait import until
-from workers import driving, launch, maintenance, publisher
+from workers import driving, launch, maintenance, pruning, publisher
 from workers.maintenance import Caretaker
 from workers.models import Attempt, Event, Node, Worker, latest_seq
 from workers.states import AttemptStatus, NodeStatus, WorkerStatus
@@ -166,13 +167,13 @@ def test_work_that_waits_for_a_thread_is_not_taken_up_again(
 
 
 def test_old_events_are_forgotten_and_numbers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "PRUNED_AT_ONCE", 3)
+    monkeypatch.setattr(pruning, "EVENTS_AT_ONCE", 3)
     for _ in range(5):
         make.worker()
     old = Event.objects.filter(seq__lte=5)
     old.update(at=timezone.now() - timedelta(days=8))
     before = latest_seq()
-    assert [maintenance.prune_events() for _ in range(3)] == [3, 2, 0]
+    assert [pruning.prune_events() for _ in range(3)] == [3, 2, 0]
     assert list(Event.objects.values_list("seq", flat=True)) == list(range(6, before + 1))
     make.worker()
     assert latest_seq() == before + 3  # a project and a spec were written, a worker accepted
@@ -194,7 +195,7 @@ def test_old_journals_are_removed_and_others_stay() -> None:
     for directory in runs:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "journal.ndjson").touch()
-    assert maintenance.prune_runs() == 1
+    pruning.remove_all(pruning.old_runs())
     assert [directory.exists() for directory in runs] == [False, True, True]
 
 
@@ -207,9 +208,38 @@ def test_what_agents_have_stored_is_removed_and_where_they_are_signed_in_stays(t
     login.write_text("{}")
     (agent_data(old.folder) / "auth.json").symlink_to(login)
     aged(old, completed_at=timezone.now() - timedelta(days=8))
-    assert maintenance.prune_runs() == 1
+    pruning.remove_all(pruning.old_runs())
     assert [agent_data(worker.folder).exists() for worker in (old, recent)] == [False, True]
     assert login.exists()
+
+
+def test_a_node_is_heard_of_while_much_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = claimed()
+    old.completed()
+    aged(old, completed_at=timezone.now() - timedelta(days=8))
+    place = agent_data(old.folder)
+    place.mkdir(parents=True)
+    (place / "module").touch()
+    place.chmod(0o500)
+    begun, gate = threading.Event(), threading.Event()
+    real = pruning.remove_tree
+
+    def slow(path: Path) -> None:
+        begun.set()
+        gate.wait(30)
+        real(path)
+
+    monkeypatch.setattr(pruning, "remove_tree", slow)
+    caretaker = Caretaker("test-node")
+    for _ in range(2):
+        caretaker._next_pruning = caretaker._next_heartbeat = 0.0
+        Node.objects.update(last_seen=Now() - LONG_AGO)
+        caretaker.run_once()
+        assert not Node.silent().exists()
+    assert begun.wait(5)
+    assert place.exists()
+    gate.set()
+    until(lambda: not place.exists(), what="it is removed")
 
 
 # The loop
