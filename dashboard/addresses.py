@@ -1,6 +1,7 @@
 """Where a request comes from."""
 
 import ipaddress
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,7 +23,17 @@ def address_of(request: HttpRequest) -> str:
     if proxies == 0:
         return direct
     told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    return told[-proxies] if len(told) >= proxies else direct
+    return _without_port(told[-proxies]) if len(told) >= proxies else direct
+
+
+def _without_port(address: str) -> str:
+    """Some proxies add the port, which is another one for each connection."""
+    with suppress(ValueError):
+        ipaddress.ip_address(address)
+        return address
+    with suppress(ValueError):
+        return urlsplit(f"//{address}").hostname or address
+    return address
 
 
 def is_this_machine(request: HttpRequest) -> bool:

@@ -1,9 +1,9 @@
 """Django inside a command: imported only when it is needed, and its refusals as sentences."""
 
 import gc
-import getpass
 import importlib
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -65,10 +65,10 @@ def load_to_share() -> None:
 
 
 def _user() -> str:
-    """Who runs this command; the number of a user that has no name."""
+    """Who runs this command, as the system knows them: a variable could name anybody. A user may have but a number."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import csv
-import getpass
 import io
 import json
+import os
+import pwd
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -170,10 +171,12 @@ def test_a_command_is_recorded_as_one_also_by_way_of_the_api(ada: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_command_does_is_done_by_the_user_of_the_machine(node: object) -> None:
+def test_what_a_command_does_is_done_by_the_user_of_the_machine(node: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
     with application.database():
         dispatch.set_limit(3, by="")
-    assert (last().source, last().actor) == ("cli", getpass.getuser())
+    assert (last().source, last().actor) == ("cli", pwd.getpwuid(os.getuid()).pw_name)
 
 
 def test_signing_out_of_djangos_admin_is_recorded(admin: Client) -> None:

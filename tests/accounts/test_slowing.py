@@ -162,6 +162,22 @@ def test_addresses_are_those_that_the_trusted_proxies_saw(mira: User, settings: 
     assert seen == ["10.0.0.1", "198.51.100.7", "203.0.113.9", "10.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[", "["),
+        ("unknown", "unknown"),
+    ],
+)
+def test_another_port_is_no_other_address(told: str, address: str, settings: Any, rf: RequestFactory) -> None:
+    settings.SPECYARD = settings.SPECYARD.model_copy(update={"trusted_proxies": 1})
+    assert slowing.address_of(rf.get("/", headers={"X-Forwarded-For": told})) == address
+
+
 def test_ones_own_old_password_cannot_be_guessed_quickly(mira: User) -> None:
     client = Client()
     client.force_login(mira)
