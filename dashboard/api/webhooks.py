@@ -165,14 +165,17 @@ def _change(request: HttpRequest, pk: int, verb: Callable[[Webhook], object]) ->
 @router.post(
     "/webhooks/{int:id}/rotate", auth=ADMINISTERING, response=NewWebhook, summary="Give a webhook another secret"
 )
-def rotate_webhook_secret(request: HttpRequest, response: HttpResponse, id: int, given: Rotation) -> Webhook:
+def rotate_webhook_secret(
+    request: HttpRequest, response: HttpResponse, id: int, given: Rotation | None = None
+) -> Webhook:
     """Make a new secret, which is in the answer and nowhere else.
 
     For some hours what is sent carries two signatures, one by each secret, so that the receiver can change its own
     without missing anything.
     """
     webhook = access.get_webhook(request.user, id)
-    secret = verbs.rotate(webhook, timedelta(hours=given.overlap_hours), by=request.user.get_username())
+    overlap = timedelta(hours=given.overlap_hours if given else OVERLAP_USUAL)
+    secret = verbs.rotate(webhook, overlap, by=request.user.get_username())
     return _with(secret, webhook, response)
 
 
