@@ -97,6 +97,14 @@ class Card:
         }[self.transition]
 
     @property
+    def says(self) -> str:
+        """What is told to who cannot see it: that it waits for a person, or how it ended; else nothing."""
+        worker = self.worker
+        if worker.is_active:
+            return f"Worker {worker.pk} needs attention: {worker.attention}" if worker.attention else ""
+        return f"Worker {worker.pk}, {worker.title}: {self.look.word}."
+
+    @property
     def chunk(self) -> tuple[int, str, str] | None:
         """The current chunk, or the first when none has begun."""
         return next((row for row in self.plan if row[0] == (self.worker.current or 1)), None)

@@ -81,7 +81,9 @@ def meter() -> Fragment:
     by_slot = {card.worker.slot: card for card in cards}
     highest = max([limit, *(slot for slot in by_slot if slot)])
     slots = [{"number": n, "card": by_slot.get(n)} for n in range(1, highest + 1)] if highest <= MOST_SLOTS else []
-    return Fragment("slot-meter", "workers/_meter.html", {"active": len(cards), "limit": limit, "slots": slots})
+    context = {"active": len(cards), "limit": limit, "slots": slots}
+    context["asking"] = [card for card in cards if card.worker.attention]
+    return Fragment("slot-meter", "workers/_meter.html", context)
 
 
 def controls() -> Fragment:

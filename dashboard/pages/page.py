@@ -19,6 +19,7 @@ from queue_app.errors import BadValue
 from specs.errors import SpecsError
 from workers.errors import WorkerError
 
+THEMES = (("system", "System"), ("light", "Light"), ("dark", "Dark"))
 SECTIONS = (("specs", "Specs"), ("projects", "Projects"), ("profiles", "Profiles"), ("history", "History"))
 
 
@@ -36,6 +37,7 @@ def show(
         "nav": fragments.nav(),
         "status_line": fragments.status_line(),
         "sections": SECTIONS,
+        "themes": THEMES,
         "section": section,
         "topic": topic,
         "role": access.role(request.user),

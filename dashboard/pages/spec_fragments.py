@@ -3,6 +3,7 @@
 See `fragments`.
 """
 
+from collections import Counter
 from typing import Any
 
 from django.db.models import Count
@@ -33,7 +34,10 @@ def spec_work(spec: Spec) -> Fragment:
     """Chunks, past runs and settings of a spec."""
     ended = Worker.objects.filter(IS_FINAL, spec=spec).exclude(reason=Reason.REQUEUED)
     runs = cards_of(ended.select_related("project", "node").order_by("-completed_at", "-pk")[:RUNS_SHOWN])
-    context = {"spec": spec, "chunks": _chunks(spec, runs[0] if runs else None), "runs": runs}
+    chunks = _chunks(spec, runs[0] if runs else None)
+    looks = Counter(row["look"].word.lower() for row in chunks) if runs else Counter()
+    tally = ", ".join(f"{number} {word}" for word, number in looks.items())
+    context = {"spec": spec, "chunks": chunks, "runs": runs, "tally": tally}
     return Fragment(f"spec-{spec.pk}-work", "specs/_work.html", context)
 
 

@@ -74,4 +74,7 @@ def show_tab(request: HttpRequest, worker: Worker, name: str, template: str, con
     frame = {"worker": worker, "head": head, "facts": facts, "timeline": timeline, "tabs": tabs_of(worker, name)}
     frame["attention"] = fragments.worker_attention(worker)
     frame["branch"] = fragments.worker_branch(worker)
+    others = Worker.objects.values_list("pk", flat=True)
+    frame["before"] = others.filter(pk__lt=worker.pk).order_by("-pk").first()
+    frame["after"] = others.filter(pk__gt=worker.pk).order_by("pk").first()
     return show(request, template, {**frame, **context}, section="workers", topic=f"worker:{worker.pk}")

@@ -15,7 +15,7 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 
 MOST_TICKS = 4
 NARROWEST = 0.6  # per cent; a bar that cannot be seen says nothing
 OUTCOME_LOOKS = {
-    ChunkOutcome.PENDING: words.STARTING,
+    ChunkOutcome.PENDING: words.Look("To come", "starting", "mute"),
     ChunkOutcome.RUNNING: words.RUNNING,
     ChunkOutcome.PASSED: words.Look("Passed", "completed", "accent"),
     ChunkOutcome.FAILED: words.Look("Failed", "failed", "bad"),
@@ -122,7 +122,8 @@ def timeline_of(worker: Worker) -> dict[str, object]:
     chunks = [_chunk_row(chunk, attempts[chunk.pk], waits, left, axis, worker) for chunk in worker.chunks.all()]
     if chunks and worker.started_at:
         chunks[0].bars.append(axis.bar("preparing", start, worker.prepared_at or axis.end))
-    return {"worker": worker, "chunks": chunks, "ticks": axis.ticks, "waited": bool(waits)}
+    to_come = sum(row.chunk.outcome == ChunkOutcome.PENDING for row in chunks)
+    return {"worker": worker, "chunks": chunks, "ticks": axis.ticks, "waited": bool(waits), "to_come": to_come}
 
 
 def _chunk_row(

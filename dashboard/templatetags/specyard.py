@@ -21,6 +21,7 @@ register = template.Library()
 MOMENT = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)")
 NONE = "\N{EN DASH}"  # a missing value
 DENSE = 24  # more segments than this stand closer together
+PACKED = 90  # more than this have no room for gaps and edges; in a row of a table a quarter of that
 
 
 @register.simple_tag
@@ -43,7 +44,9 @@ def chip(look: Look, variant: str = "") -> SafeString:
 @register.simple_tag
 def segments(kinds: Sequence[str], label: str, also: str = "") -> SafeString:
     """One bar per chunk; `kinds` are passed, failed, running, reviewing, waiting, paused, skipped or pending."""
-    css = " ".join(filter(None, ("segments", "segments-dense" if len(kinds) > DENSE else "", also)))
+    dense = "segments-dense" if len(kinds) > DENSE else ""
+    packed = "segments-packed" if len(kinds) > (PACKED // 4 if also else PACKED) else ""
+    css = " ".join(filter(None, ("segments", dense, packed, also)))
     bars = format_html_join("", '<i class="{}"></i>', ((kind,) for kind in kinds))
     return format_html('<div class="{}" role="img" aria-label="{}">{}</div>', css, label, bars)
 

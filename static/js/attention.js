@@ -13,7 +13,7 @@
       event.preventDefault();
       send.click();
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isField(event.target) || document.querySelector("dialog[open]")) return;
+    if (!keys.isOn() || event.ctrlKey || event.metaKey || event.altKey || event.repeat || isField(event.target) || document.querySelector("dialog[open]")) return;
     if (document.body.dataset.role === "viewer") return;
     if (event.target !== document.body && !event.target.closest(".attention")) return;
     document.querySelector(`[data-question] [data-answer="${CSS.escape(event.key)}"]`)?.click();

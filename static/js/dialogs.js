@@ -12,6 +12,11 @@
     if (event.target.closest(".menu > button")) event.target.closest(".menu").hidePopover();
   });
 
+  document.addEventListener("DOMContentLoaded", () => { // an address may end in the name of one
+    const wanted = document.getElementById(location.hash.slice(1));
+    if (wanted?.matches("[data-opens]") && document.body.dataset.role !== "viewer") wanted.showModal();
+  });
+
   document.addEventListener("htmx:confirm", (event) => {
     const { ctx, issueRequest, dropRequest } = event.detail;
     const source = ctx.sourceElement;

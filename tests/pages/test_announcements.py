@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from tests.live.conftest import in_database
 from tests.pages.test_behaviour import chromium, valkey, visit, web
 from tests.pages.test_talking import ask, attempt, entries, of, page, tell
+from tests.support import make
 from tests.support.transcript import line
 from workers.models import Attempt, Question, Worker
 from workers.states import AttemptStatus, ChunkOutcome
@@ -63,3 +64,22 @@ async def test_two_things_at_once_are_one_message_and_what_is_settled_meanwhile_
     await expect(said(page)).to_contain_text("First")  # at most one message every 5 s
     await expect(said(page)).to_contain_text("Third")
     await expect(said(page)).not_to_contain_text("Second")
+
+
+def start(slot: int) -> Worker:
+    accepted = make.worker("true", slot=slot, title=f"Spec {slot}")
+    worker = Worker.claim(accepted.pk, accepted.epoch)
+    assert worker is not None
+    return worker
+
+
+async def test_the_page_of_the_workers_tells_who_starts_needs_somebody_and_ends(visit):
+    first = await in_database(start, 1)
+    page = await visit()
+    await in_database(first.request_pause, "ines")
+    second = await in_database(start, 2)
+    await expect(said(page)).to_have_text(f"Worker {second.pk} started: Spec 2.")
+    await in_database(make.question, first, title="Delete the cache")
+    await expect(said(page)).to_have_text(f"Worker {first.pk} needs attention: Delete the cache")
+    await in_database(second.completed)
+    await expect(said(page)).to_have_text(f"Worker {second.pk}, Spec 2: Completed.")

@@ -156,7 +156,7 @@ def test_the_card_asks_for_what_can_be_answered_at_a_glance(worker, permission):
     assert "Allow once" in html
     assert "Deny" in html
     assert "Allow always" not in html
-    assert f'href="/workers/{worker.pk}">Answer</a>' in html
+    assert f'href="/workers/{worker.pk}"><span data-operator>Answer</span><span data-viewer>Open</span></a>' in html
 
 
 def test_what_has_to_be_looked_at_is_not_allowed_on_the_card(worker):
@@ -165,7 +165,7 @@ def test_what_has_to_be_looked_at_is_not_allowed_on_the_card(worker):
     html = fragments.card(worker).render()
     assert "Clean up" in html
     assert "Allow once" not in html
-    assert "Answer</a>" in html
+    assert "Answer</span>" in html
     assert "{&quot;path&quot;: &quot;/&quot;}" in fragments.worker_attention(worker).render()
 
 
