@@ -6,10 +6,8 @@ files is read, nothing is unpacked, and every name, size and number is bounded.
 
 import asyncio
 import errno
-import fnmatch
 import hashlib
 import os
-import re
 import stat
 import threading
 import time
@@ -21,16 +19,15 @@ from typing import Any
 
 from workers.runner import junit
 from workers.runner.executors.base import Outcome, Result
+from workers.runner.finding import Finder
 from workers.runner.masking import Mask
 from workers.runner.messages import Collect
 from workers.runner.temporary import remove_tree
 
 BLOCK = 1024 * 1024
-DEEPEST = 100  # directories
 MOST_SAID = 50  # files that were left out, by name
 ASIDE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would make its reader wait
 PAUSE_SECONDS = 0.05  # between two looks whether the run goes on
-MAGIC = re.compile(r"[*?\[]")
 FILE, JUNIT = "file", "junit"
 
 
@@ -99,7 +96,6 @@ class Collector:
         self._stop = stop
         self._may_run = may_run
         self.kept = Kept()
-        self._been: set[tuple[str, tuple[str, ...]]] = set()  # with one pattern: where, and with what of it left
 
     def run(self) -> Kept:
         """Collect anew what an earlier try may have begun, all or nothing. Raises OSError, Stopped."""
@@ -113,10 +109,11 @@ class Collector:
         return self.kept
 
     def _take_all(self) -> None:
+        finder = Finder(self.root, self.breathe)
         seen: set[str] = set()
         for pattern in self.message.patterns:
             found = False
-            for path in self.matching(pattern):
+            for path in finder.matching(pattern):
                 found = True
                 if path not in seen:
                     seen.add(path)
@@ -130,66 +127,6 @@ class Collector:
             time.sleep(PAUSE_SECONDS)
         if self._stop.is_set():
             raise Stopped
-
-    # Which
-
-    def matching(self, pattern: str) -> Iterator[str]:
-        """Paths relative to the workspace, of what is no directory. A directory stands for all that is in it."""
-        segments = [part for part in pattern.split("/") if part not in ("", ".")]
-        if ".." not in segments:
-            self._been.clear()
-            yield from self._below("", tuple(segments), 0)
-
-    def _below(self, place: str, segments: tuple[str, ...], depth: int) -> Iterator[str]:
-        self.breathe()
-        if depth > DEEPEST or (place, segments) in self._been:
-            return
-        self._been.add((place, segments))
-        if not segments:
-            if os.path.isdir(os.path.join(self.root, place)) and self._is_within(place):
-                yield from self._below(place, ("**",), depth)
-            else:
-                yield place
-            return
-        head, rest = segments[0], segments[1:]
-        if head == "**":
-            yield from self._anywhere(place, rest, depth)
-        elif MAGIC.search(head) is None:
-            there = os.path.join(place, head)
-            if os.path.lexists(os.path.join(self.root, there)):
-                yield from self._below(there, rest, depth + 1)
-        else:
-            matches = re.compile(fnmatch.translate(head)).match
-            for entry in self._entries(place):
-                if matches(entry.name) and (head[0] == "." or entry.name[0] != "."):
-                    yield from self._below(os.path.join(place, entry.name), rest, depth + 1)
-
-    def _anywhere(self, place: str, rest: tuple[str, ...], depth: int) -> Iterator[str]:
-        """In this directory or below; hidden names have to be named, and links are not followed."""
-        if rest:
-            yield from self._below(place, rest, depth)
-        for entry in self._entries(place):
-            if entry.name[0] == ".":
-                continue
-            there = os.path.join(place, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._below(there, ("**", *rest), depth + 1)
-            elif not rest:
-                yield there
-
-    def _entries(self, place: str) -> list["os.DirEntry[str]"]:
-        self.breathe()
-        if not self._is_within(place):
-            return []
-        try:
-            with os.scandir(os.path.join(self.root, place)) as found:
-                return sorted(found, key=lambda entry: entry.name)
-        except OSError:  # gone meanwhile, no directory, or not to be read
-            return []
-
-    def _is_within(self, place: str) -> bool:
-        """Whether it is in the workspace, wherever links lead."""
-        return Path(os.path.realpath(os.path.join(self.root, place))).is_relative_to(self.root)
 
     # One file
 
