@@ -30,6 +30,7 @@ from workers.workspace import is_own, number_of
 logger = logging.getLogger(__name__)
 
 RUN, AGENT_DATA, WORKSPACE, SOCKET, LEFTOVER = "run", "agent_data", "workspace", "socket", "leftover"
+HALF = ".part"  # with what the name of a copy ends that is being made (workers/runner/preparing.py)
 ROWS_AT_ONCE = 500
 TOLD_AT_ONCE = 20  # commits, or files, by name; further ones are counted
 ONLY_HERE = "files that are nowhere else"
@@ -163,7 +164,7 @@ def _workspaces(node: str, kept: Collection[int], alive: set[str]) -> Iterator[D
     for path in paths:
         worker = ended.get(last[path])
         others = users.get(path, {})
-        if worker is None or (not others and worker.folder != path.name):
+        if worker is None or (not others and worker.folder != path.name.removesuffix(HALF)):
             continue
         runs = alive & {worker.folder, *others.values()}
         if runs or others.keys() & set(kept) or worker.continued_by.exists():

@@ -1,5 +1,6 @@
 """Nothing that is kept for a worker is taken for that of another with its number, in a new or a restored database."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,13 @@ def test_nothing_of_another_database_is_removed(tmp_path: Path) -> None:
     assert [dead for dead in found if dead.path.name.startswith(old.folder)] == []
     for place in ("runs", "agents", "workspaces", "logs"):
         assert list((data / place).glob(f"{old.folder}*"))
+
+
+def test_a_worker_from_before_there_were_nonces_keeps_its_names(tmp_path: Path) -> None:
+    worker = aged(accepted(tmp_path, RUN.format(what="one")), nonce="")
+    assert driven(worker).status == WorkerStatus.COMPLETED
+    assert worker.folder == str(worker.pk)
+    assert Run(worker.folder, 1).id == f"{worker.pk}-1"
+    assert Attempt.objects.get().log_path.read_text() == "one\n"
+    old = aged(now(worker), completed_at=timezone.now() - timedelta(days=30))
+    assert pruning.old_runs() == [Run(old.folder, 1).directory]

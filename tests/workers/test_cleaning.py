@@ -254,6 +254,17 @@ def listening(worker: Worker) -> socket.socket:
     return listener
 
 
+def test_a_copy_that_was_half_made_goes(data: Path) -> None:
+    worker = make.worker()
+    place = data / "workspaces" / f"{worker.folder}.part"
+    place.mkdir()
+    assert paths() == {}  # it may still be made
+    ended(worker)
+    assert paths() == {place: ()}
+    assert removed() == []
+    assert not place.exists()
+
+
 def test_a_socket_is_stale_when_nobody_listens(data: Path) -> None:
     worker = ended(make.worker())
     with listening(worker) as listener:
