@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from dashboard.cli import naming
-from dashboard.cli.calling import Api, Problem
+from dashboard.cli.calling import Api
 from dashboard.cli.reaching import tell_json
-from dashboard.cli.refusal import BadInput
+from dashboard.cli.refusal import BadInput, Refused
 from dashboard.cli.words import visible
 
 IN = re.compile(r"\+(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
@@ -62,8 +62,8 @@ def _one(api: Api, word: str, body: dict[str, Any]) -> dict[str, Any]:
     result |= {"detail": "", "entry": None, "worker": None}
     try:
         made = api.post("/queue", body)
-    except Problem as problem:
-        return result | {"code": problem.exit_code, "outcome": "refused", "detail": problem.message}
+    except Refused as refusal:
+        return result | {"code": refusal.exit_code, "outcome": "refused", "detail": refusal.message}
     if "place" in made:
         return result | {"entry": made}
     return result | {"outcome": "started", "worker": made}

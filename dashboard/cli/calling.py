@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.cli import exits
 from dashboard.cli.refusal import Refused
+from dashboard.cli.words import visible
 
 PAGE = 200  # items of one page, the most that the API gives
 Query = Mapping[str, Any]
@@ -16,7 +17,7 @@ class Problem(Refused):
     """What the API has refused, with its problem detail."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(str(problem.get("detail") or problem.get("title") or f"The API answered {status}."))
+        super().__init__(visible(str(problem.get("detail") or problem.get("title") or f"The API answered {status}.")))
         self._problem = problem
         self.exit_code = exits.of_status(status)  # type: ignore[misc]  # click has it for the class
 

@@ -79,7 +79,7 @@ def _told(found: "ImportResult") -> dict[str, Any]:
 def _there(api: Api, path: Path, name: str) -> Iterator[dict[str, Any]]:
     """On a server, which reads what is sent to it. Raises Refused."""
     from dashboard.cli import naming
-    from dashboard.cli.refusal import BadInput
+    from dashboard.cli.refusal import BadInput, Refused
 
     if not name:
         raise BadInput(NO_PROJECT)
@@ -87,15 +87,17 @@ def _there(api: Api, path: Path, name: str) -> Iterator[dict[str, Any]]:
     project = naming.project(api, name)
     for file, text in texts:
         body = {"project": project, "key": _key(file), "text": text}
-        status, answer = api.exchange("POST", "/specs/import", {}, body)
-        if status >= HTTPStatus.BAD_REQUEST:
-            problem = Problem(status, answer if isinstance(answer, dict) else {})
+        try:
+            status, answer = api.exchange("POST", "/specs/import", {}, body)
+            if status >= HTTPStatus.BAD_REQUEST:
+                raise Problem(status, answer if isinstance(answer, dict) else {})
+        except Refused as refusal:
             refused = _result("refused", None, name, _key(file), file.name, 0)
-            yield {**refused, "detail": problem.message, "code": problem.exit_code}
-        else:
-            outcome = "created" if status == HTTPStatus.CREATED else "updated"
-            chunks = len(answer["chunks"])
-            yield _result(outcome, answer["id"], answer["project"]["name"], answer["key"], answer["title"], chunks)
+            yield {**refused, "detail": refusal.message, "code": refusal.exit_code}
+            continue
+        outcome = "created" if status == HTTPStatus.CREATED else "updated"
+        chunks = len(answer["chunks"])
+        yield _result(outcome, answer["id"], answer["project"]["name"], answer["key"], answer["title"], chunks)
 
 
 def _files(path: Path) -> list[Path]:

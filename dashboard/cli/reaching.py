@@ -11,6 +11,9 @@ import click
 
 from dashboard.cli import flags
 from dashboard.cli.calling import Api
+from dashboard.cli.refusal import Refused
+
+STRANGE = "What {where} answers makes no sense to this version ({error}). Is it a Specyard, and of the same version?"
 
 
 def reaches(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +48,11 @@ def reached(server: str, token_file: Path | None) -> Iterator[Api]:
     if server:
         from dashboard.cli import remote
 
-        yield remote.Remote(server, remote.token(token_file))
+        there = remote.Remote(server, remote.token(token_file))
+        try:
+            yield there
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Refused(STRANGE.format(where=there.where, error=f"{type(error).__name__}: {error}")) from error
         return
     from dashboard.cli import local
 

@@ -1,5 +1,6 @@
 """The commands on a server: the same answers as on its database, and what happens when it refuses or is not there."""
 
+import json
 import shutil
 import ssl
 import subprocess
@@ -220,12 +221,42 @@ def test_what_is_no_specyard(specyard: Specyard, status: int, body: bytes, code:
         assert ask(specyard, address).code == code
 
 
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b"null", b"", b"7", b'{"items": 1, "next": null}', b'{"items": [{"id": 1}], "next": null}']
+)
+def test_what_makes_no_sense_is_told(specyard: Specyard, body: bytes) -> None:
+    with server(body=body) as (address, _):
+        done = ask(specyard, address)
+    assert (done.code, done.out) == (1, "")
+    assert f"What {address} answers makes no sense to this version" in done.err
+
+
+def test_what_was_done_is_told_also_when_the_server_goes_away(specyard: Specyard) -> None:
+    def spec(self: Answers) -> None:
+        type(self).body = json.dumps({"id": int(self.path.rpartition("/")[2])}).encode()
+        Answers.do_GET(self)
+
+    def once(self: Answers) -> None:
+        """Answer the first, and break off at all that follow."""
+        if any(asked["path"] == "/api/queue" for asked in self.asked):
+            self.connection.close()
+            return
+        type(self).body = b'{"id": 7, "title": "Cart", "project": {"name": "shop"}}'
+        Answers.do_GET(self)
+
+    with server(do_GET=spec, do_POST=once) as (address, _):
+        done = specyard("queue", "add", "1", "2", "--server", address, SPECYARD_TOKEN="specyard_secret")
+    assert (done.code, done.out) == (6, "Worker 7 has started: shop / Cart\n")
+    assert done.err.startswith(f"2: {address} broke off")
+
+
 def test_words_of_a_server_are_not_obeyed(specyard: Specyard) -> None:
-    body = b'{"detail": "\\u001b]0;evil\\u0007 \\u009b2J no"}'
+    body = b'{"detail": "\\u001b]0;evil\\u0007 \\u009b2J no\\u202e\\nspecyard: All is well."}'
     with server(status=409, body=body) as (address, _):
         done = ask(specyard, address)
     assert done.code == 4
-    assert not set(done.err) & set("\x1b\x07\x9b")
+    assert not set(done.err) & set("\x1b\x07\x9b\u202e")
+    assert done.err.count("\n") == 2  # nothing that it says stands on a line of its own
 
 
 def test_a_proxy_does_not_get_a_token_that_it_could_read(specyard: Specyard) -> None:
