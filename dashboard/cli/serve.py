@@ -52,6 +52,9 @@ def node(ready: int = -1) -> None:
             loglevel="WARNING",
             quiet=True,
         )
+    from celery.apps import worker as celerys  # loaded by now
+
+    celerys.safe_say = lambda *_: None  # past the log, it would say that it ends
     worker.start()
     sys.exit(worker.exitcode)
 

@@ -5,6 +5,7 @@ import json
 import logging
 import logging.config
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -247,6 +248,7 @@ def test_a_node_tells_of_which_worker(tmp_path: Path, monkeypatch: pytest.Monkey
         yard.start()
         worker = make.worker("true", project=make.project(tmp_path, teardown_command="exit 3"))
         until(lambda: Worker.objects.filter(pk=worker.pk, slot=None).exists(), what="it ends")
+        yard.kill("node", signal.SIGTERM)  # which it tells, too
         text = (tmp_path / "node.log").read_text()
         lines = [json.loads(line) for line in text.splitlines()]
         [event] = [line for line in lines if "teardown" in line["event"]]
