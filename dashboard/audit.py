@@ -79,8 +79,10 @@ def keep(
 ) -> None:
     """Write the entry, in the transaction of the change."""
     where = origin()
+    # A command that calls the API here does so by the owner's account, which is not who has typed it.
+    actor = where.actor if where.source == Source.CLI else by or where.name
     AuditEntry.objects.create(
-        actor=(by or where.name)[:ACTOR_LENGTH],
+        actor=actor[:ACTOR_LENGTH],
         token=where.token,
         source=where.source,
         action=action,

@@ -32,7 +32,7 @@ def outside(directory: str) -> str:
     if not roots or any(_is_in(directory, root) for root in (*roots, _of_the_demo())):
         return ""
     named = ", ".join(map(str, roots))
-    return f"{directory} is outside of where projects may be (setting allowed_roots: {named})"
+    return f"{directory} is outside of where projects may be (setting server.allowed_roots: {named})"
 
 
 def usual_isolation(directory: Path) -> Isolation:
@@ -80,7 +80,9 @@ def _unnamed(real: str, stored: str) -> str:
     known = settings.SPECYARD.allowed_roots or real == stored or _is_in(real, _of_the_demo())
     if known or not _is_for_others():
         return ""
-    return "cannot be chosen yet: the pages are for other machines, so set allowed_roots to where projects may be"
+    return (
+        "cannot be chosen yet: the pages are for other machines, so set server.allowed_roots to where projects may be"
+    )
 
 
 def _problem_on_disk(path: str) -> str:

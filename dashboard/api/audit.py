@@ -21,7 +21,9 @@ class AuditEntryOut(Schema):
 
     id: int
     at: datetime
-    actor: str = Field(description="The account's name; empty for Specyard itself and for who has not signed in.")
+    actor: str = Field(
+        description="The account's name, on the command line the machine's user; empty for Specyard itself and for nobody."
+    )
     token: str = Field(description="The first letters of the token that was used; empty without one.")
     source: SourceName = Field(description="Where it came in.")
     action: str = Field(description="What was done, for example worker.pause.")

@@ -1,6 +1,8 @@
 """`specyard workers` on the local database: what is listed, shown and asked."""
 
 import json
+import os
+import pwd
 
 import pytest
 
@@ -183,7 +185,8 @@ def test_what_is_asked_is_recorded_as_done_on_the_command_line(command: InProces
     command.good("workers", "pause", three[1].pk)
     (entry,) = AuditEntry.objects.filter(action="worker.pause")
     assert (entry.source, entry.target_id) == ("cli", three[1].pk)
-    assert entry.actor == now(three[1]).desired_by != ""
+    assert entry.actor == pwd.getpwuid(os.getuid()).pw_name  # whose command it was
+    assert now(three[1]).desired_by != ""  # by whose account
     assert Event.objects.filter(worker_id=three[1].pk, data__desired="pause").exists()
 
 

@@ -96,7 +96,9 @@ def test_nothing_is_said_of_what_is_outside(root: Path) -> None:
         with pytest.raises(SpecInvalid) as refused:
             import_path(root.parent / name)
         answers.add(str(refused.value).replace(str(root.parent / name), "PATH"))
-    assert answers == {f"path: PATH is outside of where projects may be (setting allowed_roots: {root.parent}/named)"}
+    assert answers == {
+        f"path: PATH is outside of where projects may be (setting server.allowed_roots: {root.parent}/named)"
+    }
 
 
 def test_a_project_from_before_can_be_changed_once_it_is_inside(root: Path, operator: Client) -> None:
