@@ -22,7 +22,7 @@ class AuditEntryOut(Schema):
     id: int
     at: datetime
     actor: str = Field(
-        description="The account's name, on the command line the machine's user; empty for Specyard itself and for nobody."
+        description="The account's name, on the command line the machine's user; empty for Specyard itself and nobody."
     )
     token: str = Field(description="The first letters of the token that was used; empty without one.")
     source: SourceName = Field(description="Where it came in.")
