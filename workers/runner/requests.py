@@ -137,7 +137,7 @@ class Request:
         """
         mask, facts = self._around.mask, result.facts
         if self._executor is not None:
-            facts = mask.value(facts)
+            facts = mask.fields(facts)
         elif "notes" in facts:
             facts = {**facts, "notes": mask.value(facts["notes"])}
         return dataclasses.replace(
