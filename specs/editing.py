@@ -98,8 +98,9 @@ def check_project(project: Project, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def save_text(project: Project, key: str, text: str) -> ImportResult:
     """Creates or updates the project's spec `key` from native YAML. Raises SpecInvalid."""
+    found = native.parse(text, project.default_executor)  # first: its faults leave the key empty
     _refuse_bad_key(key)
-    return store(project, key, native.parse(text, project.default_executor))
+    return store(project, key, found)
 
 
 def save_data(project: Project, key: str, data: Mapping[str, Any]) -> ImportResult:

@@ -14,7 +14,8 @@ def number_or_none(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else (text or None)
+    is_number = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10
+    return int(text) if is_number else (text or None)
 
 
 def seconds(value: Any) -> Any:

@@ -127,7 +127,10 @@ def _editor(
     request: HttpRequest, form: dict[str, str], errors: list[tuple[str, str]] | None = None, spec: Spec | None = None
 ) -> HttpResponse:
     projects = list(Project.objects.order_by("name").annotate(size=Count("specs")))
-    context = {"form": form, "errors": errors or [], "spec": spec, "projects": projects}
+    found = errors or []
+    beside = {} if spec else dict(reversed([one for one in found if one[0] in ("project", "key")]))
+    rest = [(field, text) for field, text in found if field not in beside]
+    context = {"form": form, "errors": found, "beside": beside, "rest": rest, "spec": spec, "projects": projects}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return show(request, "specs/edit.html", context, section="specs", status=status)
 

@@ -100,3 +100,9 @@ def test_a_folder_that_cannot_be_imported_is_explained(operator, path):
     assert response.status_code == 422
     assert "Nothing was imported" in response.content.decode()
     assert not Spec.objects.exists()
+
+
+def test_a_limit_below_one_is_called_too_low_and_not_a_word(operator):
+    response = operator.post("/projects/new", {**FORM, "max_workers": "-3"})
+    assert "1" in response.context["errors"]["max_workers"]
+    assert "not the text" not in response.context["errors"]["max_workers"]

@@ -117,6 +117,21 @@ def test_a_new_spec_never_overwrites_another(operator, project):
     assert Spec.objects.get().title == "Made in the browser"
 
 
+def test_of_a_text_that_cannot_be_read_that_is_said_and_not_that_a_name_is_missing(operator, project):
+    page = operator.post("/specs/new", {"project": project.name, "text": "title: [\n"}).content.decode()
+    assert "YAML" in page.split("Nothing was saved.")[1].split("</div>")[0]
+    assert 'id="key-error"' not in page
+
+
+def test_an_error_of_a_field_stands_beside_it(operator, project):
+    form = {"project": project.name, "key": "two words", "text": YAML}
+    page = operator.post("/specs/new", form).content.decode()
+    assert 'id="key-error"' in page
+    assert 'aria-describedby="key-error"' in page
+    assert "1 field to correct" in page
+    assert 'id="text" name="text" rows="28" spellcheck="false">' in page
+
+
 @pytest.mark.parametrize(
     "form, says",
     [
