@@ -22,7 +22,7 @@ REFUSALS = {
     HTTPStatus.UNAUTHORIZED: "Nobody has signed in.",
     HTTPStatus.FORBIDDEN: "Whoever has signed in may not do this.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
-    HTTPStatus.CONFLICT: "It is not possible in the state that it has now, which `current` names.",
+    HTTPStatus.CONFLICT: "It is not possible in the state that it has now; `current` names it where it has a name.",
     HTTPStatus.PRECONDITION_FAILED: "It has changed since the `ETag` of `If-Match` was given.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not sent as JSON.",
