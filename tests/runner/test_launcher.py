@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -39,6 +40,18 @@ def test_a_start_is_answered_with_a_runner_that_can_be_reached(launcher: Launche
     ping = launcher.ask(op="ping")
     assert ping["pid"] == launcher.process.pid
     assert ping["runs"]["7-1"]["pid"] == run.pid
+
+
+def test_lines_of_its_log_tell_the_time_in_utc(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")  # 14 hours ahead
+    launcher = Launcher(directory)
+    try:
+        launcher.start().attach().passes("true")
+    finally:
+        launcher.end()
+    line = launcher.log.read_text().splitlines()[0]
+    told = datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5), line
 
 
 def test_a_start_is_idempotent_while_the_runner_lives(launcher: Launcher, run: Run) -> None:

@@ -338,6 +338,8 @@ class Launcher:
 
 def main(path: str) -> None:
     """Serve on this socket. Everything that a runner needs is imported by now, so that a start is a fork."""
-    logging.basicConfig(level=logging.INFO, format=loglines.LINE)
+    handler = logging.StreamHandler()
+    handler.setFormatter(loglines.Lines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     registry()
     Launcher(path).serve()

@@ -1,6 +1,7 @@
 """The lines of a launcher's and a runner's own log, for those who look for a defect."""
 
 import logging
+import time
 import traceback
 from types import TracebackType
 
@@ -13,11 +14,22 @@ LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-class MaskedLines(logging.Formatter):
+class Lines(logging.Formatter):
+    """Lines with the time in UTC, as everything else of Specyard tells it."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__(LINE)
+
+
+class MaskedLines(Lines):
     """Lines without secrets, tracebacks included: an error may quote what it has stumbled over."""
 
     def __init__(self, mask: Mask) -> None:
-        super().__init__(LINE)
+        super().__init__()
         self._mask = mask
 
     def format(self, record: logging.LogRecord) -> str:
