@@ -39,6 +39,22 @@ def test_a_node_that_is_quiet_for_a_moment_is_not_silent() -> None:
     assert Node.objects.get().status == NodeStatus.ONLINE
 
 
+def test_a_node_that_reports_in_while_it_is_looked_for_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent_node()
+    silent = Node.silent
+
+    def silent_until_now() -> list[Node]:
+        monkeypatch.undo()
+        found = list(silent())
+        Node.objects.update(last_seen=Now())
+        return found
+
+    monkeypatch.setattr(Node, "silent", silent_until_now)
+    assert Node.mark_silent() == []
+    assert Node.objects.get().status == NodeStatus.ONLINE
+    assert not Event.objects.filter(kind="node_offline").exists()
+
+
 def test_a_drained_node_that_was_silent_for_a_while_takes_no_work_when_it_is_back() -> None:
     node = make.node()
     node.request_drain("mira")

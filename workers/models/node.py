@@ -145,9 +145,8 @@ class Node(models.Model):
     @classmethod
     @unit_of_work
     def mark_silent(cls) -> list[str]:
-        """Mark silent nodes as such; returns their names."""
-        names = list(cls.silent().values_list("name", flat=True))
-        cls.objects.filter(name__in=names).update(status=NodeStatus.SILENT)
+        """Mark silent nodes as such, each but once however many look; returns their names."""
+        names = [node.name for node in cls.silent() if cls.silent().filter(pk=node.pk).update(status=NodeStatus.SILENT)]
         for name in names:
             emit(EventKind.NODE_OFFLINE, node=name)
         return names
