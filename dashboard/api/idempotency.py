@@ -3,7 +3,6 @@
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from ninja.errors import HttpError
 
 from dashboard.models import KeptAnswer
@@ -77,8 +77,9 @@ def _checked(key: str) -> str:
 
 
 def _digest(request: HttpRequest) -> str:
+    """What tells one request from another; keyed, because a body may hold what could be guessed from it."""
     parts = (request.method or "", request.get_full_path())
-    return hashlib.sha256("\0".join(parts).encode() + b"\0" + request.body).hexdigest()
+    return salted_hmac(__name__, "\0".join(parts).encode() + b"\0" + request.body, algorithm="sha256").hexdigest()
 
 
 def _take(request: HttpRequest, key: str) -> KeptAnswer:
