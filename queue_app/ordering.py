@@ -115,18 +115,23 @@ def _place(entry: WorkerQueue, priority: int, rank: str, by: str) -> WorkerQueue
     return entry
 
 
+@unit_of_work
 def move_to_top(entry_id: int, by: str) -> WorkerQueue:
     """Put an entry before all others, taking the priority of the first."""
+    Yard.locked()  # or the first could start before the entry is put before it
     first = WorkerQueue.objects.exclude(pk=entry_id).first()
     return move(entry_id, by, before=first.pk) if first else WorkerQueue.objects.get(pk=entry_id)
 
 
+@unit_of_work
 def move_to_bottom(entry_id: int, by: str) -> WorkerQueue:
     """Put an entry after all others, taking the priority of the last."""
+    Yard.locked()
     last = WorkerQueue.objects.exclude(pk=entry_id).last()
     return move(entry_id, by, after=last.pk) if last else WorkerQueue.objects.get(pk=entry_id)
 
 
+@unit_of_work
 def move_to(entry_id: int, place: str, by: str) -> WorkerQueue:
     """Put an entry to the "top" or the "bottom", or "up" or "down" past one neighbour; at the end already: nothing.
 
@@ -134,6 +139,7 @@ def move_to(entry_id: int, place: str, by: str) -> WorkerQueue:
     """
     if place not in PLACES:
         raise BadValue(f"place: must be one of {', '.join(PLACES)}.")
+    Yard.locked()
     if place == "top":
         return move_to_top(entry_id, by)
     if place == "bottom":

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from queue_app import dispatch, ordering
 from queue_app.errors import AlreadyRunning, AlreadyWaiting, BadPlace
@@ -156,6 +157,21 @@ def test_enqueue_move_and_stop_at_once_do_not_deadlock() -> None:
     assert numbers_have_no_gaps()
     ranks = list(WorkerQueue.objects.values_list("rank", flat=True))
     assert len(ranks) == len(set(ranks))
+
+
+@pytest.mark.parametrize("place", ordering.PLACES)
+def test_the_neighbour_that_a_place_means_does_not_start_meanwhile(place: str) -> None:
+    """Found without the lock, the first entry could start before another is put before it: a refusal for nothing."""
+    make.node()
+    dispatch.pause_queue("mira")
+    entries = [dispatch.enqueue(make.spec(), by="mira") for _ in range(3)]
+    with CaptureQueriesContext(connection) as captured:
+        ordering.move_to(entries[1].pk, place, "mira")
+    statements = [query["sql"] for query in captured]
+    assert statements[0].startswith("BEGIN")
+    assert sum(sql.startswith("BEGIN") for sql in statements) == 1
+    if not ON_SQLITE:
+        assert "FOR UPDATE" in statements[1]
 
 
 @pytest.mark.parametrize("turn", ["all at once"], indirect=True)
