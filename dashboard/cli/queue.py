@@ -60,27 +60,22 @@ def list_(api: Api, project: str, limit: int, everything: bool, watch: bool, as_
         from dashboard.cli import watching
 
         watching.check(as_json=as_json)
-    most = None if everything else limit
-    number = naming.project(api, project) if project else 0
+    query = {"project": naming.project(api, project)} if project else {}
+
+    def look() -> dict[str, Any]:
+        return api.items("/queue", None if everything else limit, **query)
+
     if as_json:
-        tell_json(_look(api, number, most))
+        tell_json(look())
         return
     if watch:
-        watching.watch(lambda: _parts(api, _look(api, number, most)))
-    found = _look(api, number, most)
+        watching.watch(lambda: _parts(api, look()))
+    found = look()
     from dashboard.cli import tables
 
     tables.show(*_parts(api, found))
     if found["next"]:
         click.echo("There are more: --limit or --all shows them.", err=True)
-
-
-def _look(api: Api, project: int, limit: int | None) -> dict[str, Any]:
-    """What waits, of one project if one is named, which the API leaves to whoever asks."""
-    if not project:
-        return api.items("/queue", limit)
-    found = [entry for entry in api.items("/queue")["items"] if entry["project"]["id"] == project]
-    return {"items": found[:limit], "next": None}
 
 
 def _parts(api: Api, found: dict[str, Any]) -> "list[Listing | Text]":

@@ -121,6 +121,17 @@ def test_the_list_says_why_each_waits(command: InProcess, specs: list[Spec]) -> 
     assert found["next"]
 
 
+def test_a_list_of_one_project_that_goes_on_says_so(command: InProcess, specs: list[Spec]) -> None:
+    dispatch.pause_queue("mira")
+    for spec in specs:
+        dispatch.enqueue(spec, by="mira")
+    words = ("queue", "list", "--project", "shop", "--limit", "2")
+    document = command.good(*words, "--json").document
+    assert (len(document["items"]), document["next"] is None) == (2, False)
+    assert "There are more" in command.good(*words).err
+    assert command.good(*words, "--all").err == ""
+
+
 def test_the_list_of_one_project(command: InProcess, specs: list[Spec]) -> None:
     other = make.spec()
     for spec in (specs[0], other, specs[1]):
