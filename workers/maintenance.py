@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from workers import ahead, driving, landing, launch, publisher
 from workers.canary import canary
-from workers.errors import Fenced, LauncherUnavailable, StaleTransition
+from workers.errors import LauncherUnavailable, StaleTransition
 from workers.models import Attempt, Node, Totals, Worker, unit_of_work
 from workers.models.worker import IS_ACTIVE, LEASE
 from workers.pruning import Remover, old_runs, prune_events
@@ -37,6 +37,7 @@ IDLE_SECONDS = 1.0  # an accepted worker that nobody has claimed for so long has
 LEASE_GRACE = timedelta(seconds=60)  # after the end of a lease, before a silent node's work is given up
 PRUNE_SECONDS = 60.0
 DRAIN_SECONDS = 12.0
+NEEDLESS = "its worker needs it no longer"
 UNKNOWN = "this database knows no such worker, and nobody could ever take it up"
 
 
@@ -71,7 +72,8 @@ def end_unwanted_runs(node: Node) -> list[str]:
     """End runners that live here although their worker has ended, is run elsewhere or by a later runner, or is unknown.
 
     That is what a node finds when it comes back after its work was given up, or with another database than before, or
-    an older state of it. Gives the runs that were ended.
+    an older state of it. What makes a run unwanted is never taken back, so that it does not matter whom it obeyed last:
+    in a restored database its epoch may be lower than that of the run. Gives the runs that were ended.
     """
     try:
         runs = [run for run in launch.alive() if run.folder != ahead.NOBODY]
@@ -81,11 +83,10 @@ def end_unwanted_runs(node: Node) -> list[str]:
     known = {worker.folder: worker for worker in workers.values()}
     unwanted = [run for run in runs if not _is_wanted(run, known.get(run.folder), node)]
     for run in unwanted:
-        owner = known.get(run.folder)
-        logger.warning("Run %s is ended: %s.", run.id, "its worker needs it no longer" if owner else UNKNOWN)
+        logger.warning("Run %s is ended: %s.", run.id, NEEDLESS if run.folder in known else UNKNOWN)
         try:
-            launch.destroy(run, owner.epoch if owner else None)
-        except (LauncherUnavailable, Fenced) as error:
+            launch.destroy(run, None)
+        except LauncherUnavailable as error:
             logger.warning("Run %s could not be ended: %s", run.id, error)
     return [run.id for run in unwanted]
 

@@ -156,6 +156,25 @@ def test_a_runner_of_a_worker_that_the_database_does_not_know_is_ended(
     assert run.entries()  # for the database that knows it
 
 
+@pytest.mark.parametrize("state", [{"incarnation": 0}, {"status": "stopped", "slot": None}])
+def test_a_runner_that_a_restored_database_has_forgotten_is_ended_whoever_it_obeyed(
+    state: dict[str, object], tmp_path: Path, background: Background
+) -> None:
+    """Else two of them would be at work in one workspace."""
+    mark = f"sleep 7{tmp_path.stat().st_ino}"
+    worker = accepted(tmp_path, mark)
+    aged(worker, epoch=5)
+    done = background(now(worker))
+    until(lambda: processes.marked(mark), what="its command runs")
+    driving.owned.superseded.set()
+    done.result(10)
+    ended = {"completed_at": timezone.now()} if "status" in state else {}
+    aged(worker, epoch=1, **state, **ended)
+    assert maintenance.end_unwanted_runs(worker.node)
+    assert not processes.marked(mark)
+    assert launch.alive() == []
+
+
 def test_nothing_of_another_database_is_removed(tmp_path: Path) -> None:
     source = repository(tmp_path / "source")
     old = driven(make.worker("echo precious > kept.txt", project=make.project(source, isolation="worktree")))
