@@ -102,7 +102,7 @@ class Axis:
         return [
             {"at": f"{n * step / self.seconds * 100:.2f}%", "word": words.duration(n * step) if n else "0"}
             for n in range(int(self.seconds // step) + 1)
-            if n * step / self.seconds < 0.97
+            if n * step / self.seconds < 0.9  # its word needs room, too
         ]
 
 

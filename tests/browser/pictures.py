@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
         up = Up(Path(data), node="mini-01")
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         try:
-            take(browser.new_context(viewport=SIZE, base_url=up.address), up, folder)
+            take(browser.new_context(viewport=SIZE, base_url=up.address, color_scheme="dark"), up, folder)
         finally:
             browser.close()
             up.close()
