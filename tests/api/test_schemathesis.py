@@ -30,7 +30,6 @@ from workers.models import Attempt, Node, Worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 EXAMPLES = 3  # of each operation
-SEQUENCES = 40  # of operations that follow one another by links
 LONGEST = 8
 OFF = {"enabled": False}
 YAML = "title: Tidy\nchunks:\n  - title: One\n    params: {run: 'true'}\n"
@@ -64,11 +63,15 @@ CONFIG: dict[str, Any] = {
         {"include-path-regex": "^/api/workers/{id}", "checks": {"use_after_free": OFF}},
     ],
 }
-STATEFUL = {
-    "generation": {"max-examples": SEQUENCES, "mode": "positive"},
-    "max-steps": LONGEST,
-    "inference": {"algorithms": []},  # the links of the document say more, and only what is so
-}
+
+
+def stateful(sequences: int) -> dict[str, Any]:
+    """So many sequences of operations that follow one another by the links of the document."""
+    return {
+        "generation": {"max-examples": sequences, "mode": "positive"},
+        "max-steps": LONGEST,
+        "inference": {"algorithms": []},  # the links say more, and only what is so
+    }
 
 
 @pytest.fixture
@@ -146,18 +149,24 @@ def followed(event: ScenarioFinished) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("role", "coverage", "links"),  # what of each operation's limits is tried, and how many links at least are followed
-    [("operator", {}, 6), ("viewer", {"generation": {"mode": "positive"}}, 3), ("nobody", OFF, 0)],
+    ("role", "coverage", "sequences", "links"),  # how much is tried, and how many links at least are followed
+    [("operator", {}, 40, 6), ("viewer", {"generation": {"mode": "positive"}}, 15, 2), ("nobody", OFF, 5, 0)],
     ids=["operator", "viewer", "nobody"],
 )
 def test_nothing_breaks_and_every_answer_is_as_the_document_says(
-    yard: None, live_server: Any, monkeypatch: pytest.MonkeyPatch, role: str, coverage: Any, links: int
+    yard: None,
+    live_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+    coverage: dict[str, Any],
+    sequences: int,
+    links: int,
 ) -> None:
     # Heads and bodies are sent one after the other: Nagle's algorithm would hold each answer up for 40 ms.
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
-    found = explored(role, live_server.url, {"coverage": coverage, "stateful": STATEFUL})
+    found = explored(role, live_server.url, {"coverage": coverage, "stateful": stateful(sequences)})
     assert not found.problems, "\n\n".join(found.problems)
     assert found.finished >= {PhaseName.EXAMPLES, PhaseName.FUZZING, PhaseName.STATEFUL_TESTING}
     assert (PhaseName.COVERAGE in found.finished) == (coverage is not OFF)
-    assert found.tried[PhaseName.STATEFUL_TESTING] > SEQUENCES
+    assert found.tried[PhaseName.STATEFUL_TESTING] > sequences
     assert len(found.followed) >= links, found.followed
