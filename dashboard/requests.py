@@ -57,7 +57,7 @@ def route_of(request: HttpRequest) -> str:
 
 def tell(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     """Log and time a request whose answer is ready; a stream only begins then."""
-    route, status = route_of(request), response.status_code
+    route, status = route_of(request), int(response.status_code)
     metrics.durations.observe(route, request.method, status, seconds)
     level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
     if logger.isEnabledFor(level):

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SQLITE_ERROR = 1  # `sqlite3.SQLITE_ERROR`, which is not loaded for PostgreSQL
+
 # SQLite has one writer. Threads of one process queue here, in order, instead of in SQLite's sleeping busy handler.
 _sqlite_turn = threading.RLock()
 _current = Local()
@@ -152,9 +154,11 @@ def retrying(call: Callable[[], R]) -> R:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether trying again can help: not when a table is missing or a statement is wrong."""
-    text = str(error).lower()
-    return "no such table" not in text and "syntax error" not in text
+    """Whether trying again can help: not where SQLite says that the statement or the tables are wrong.
+
+    https://www.sqlite.org/rescode.html#error
+    """
+    return getattr(error.__cause__, "sqlite_errorcode", None) != SQLITE_ERROR
 
 
 def drop_broken_connection() -> None:
