@@ -242,6 +242,14 @@ def test_edits_in_djangos_admin(admin: Client, tmp_path: Any) -> None:
     assert (last().action, last().before["title"]) == ("spec.delete", "Another")
 
 
+@pytest.mark.parametrize("root", ["/x", "/api"])
+def test_edits_in_djangos_admin_wherever_the_site_begins(root: str, admin: Client) -> None:
+    user = User.objects.get(username="ada")
+    form = {"first_name": "Ada", "last_name": "", "email": ""}
+    assert admin.post(f"/admin/auth/user/{user.pk}/change/", form, SCRIPT_NAME=root).status_code == 302
+    assert (last().action, last().source, last().after) == ("account.change", "admin", {"first_name": "Ada"})
+
+
 def test_secrets_that_are_edited_in_djangos_admin(admin: Client) -> None:
     profile = AgentProfile.objects.get(name="opencode")
     page = admin.get(f"/admin/specs/agentprofile/{profile.pk}/change/")

@@ -141,6 +141,7 @@ def test_no_door_opens_by_a_name_that_somebody_pointed_to_this_machine(admin: Cl
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nothing_open")
 @pytest.mark.parametrize("host", [b"evil.example:8420", b"localhost:8420"])
 async def test_no_socket_opens_for_such_a_name(host: bytes, valkey: Valkey) -> None:
     user = await in_database(User.objects.create_user, "mira")
@@ -164,6 +165,7 @@ def test_a_session_that_is_over_opens_nothing(admin: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nothing_open")
 async def test_a_token_opens_no_socket() -> None:
     user = await in_database(account, "mira", "admin")
     _, secret = await in_database(tokens.create, user, "one", "admin")

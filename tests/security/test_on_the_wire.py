@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import psutil
@@ -49,3 +50,23 @@ def test_a_body_without_end_is_cut_off_and_not_kept(start: Callable[..., Up]) ->
     assert line == b"HTTP/1.1 413 Request Entity Too Large"
     line, _ = answer(up.address, "/api/workers", "Content-Length: 4", [b"null"])
     assert line == b"HTTP/1.1 403 Forbidden"
+
+
+def test_nobody_else_says_where_the_site_begins(start: Callable[..., Up]) -> None:
+    """Daphne believes a header. Below another root, Django's admin did not look like itself to the audit log."""
+    place = urlsplit(start().is_ready().address)
+    for root in ("/x", "/api", "/live"):
+        found = [status(place.netloc, path, root) for path in (f"{root}/healthz", f"{root}/admin/login/", "/healthz")]
+        assert found == [404, 404, 200], root
+    socket_of_a_page = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    socket_of_a_page |= {"Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Origin": f"http://{place.netloc}"}
+    assert status(place.netloc, "/live/socket", "/live", **socket_of_a_page) == 403  # and no 500: nobody has signed in
+
+
+def status(address: str, path: str, root: str, **headers: str) -> int:
+    connection = HTTPConnection(address, timeout=PATIENCE)
+    connection.request("GET", path, headers={"Daphne-Root-Path": root, **headers})
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
