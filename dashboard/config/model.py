@@ -24,9 +24,9 @@ from dashboard.config.types import (
     DatabaseUrl,
     Directories,
     Directory,
+    HostNames,
     LogFormat,
     LogLevel,
-    Names,
     RedisUrl,
     WebhookTargets,
     Whole,
@@ -69,7 +69,7 @@ class Config(BaseSettings):
     port: Annotated[Whole, At("server.port")] = Field(
         default=8420, ge=0, le=65535, description="The port of the pages; 0 takes any free one."
     )
-    allowed_hosts: Annotated[Names, At("server.allowed_hosts")] = Field(
+    allowed_hosts: Annotated[HostNames, At("server.allowed_hosts")] = Field(
         default=[],
         examples=[["yard.example.org"]],
         description="Further host names of the pages, beside this machine's own; in the variable with commas.",

@@ -14,6 +14,7 @@ from specs.durations import format_duration, parse_duration, refuse
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 REDIS = ("redis", "rediss", "unix")
 _SIZE = re.compile(r"(\d{1,12})\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
+_HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.ASCII | re.IGNORECASE)
 _MEMORY_LEAST, _MEMORY_MOST = 64 * 2**20, 16 * 2**40
 _PREFIXES = "kmgt"
 _COUNT_MOST = 20
@@ -78,6 +79,16 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+def _host_name(name: str) -> str:
+    """A name or an address as `Host` has it; a dot in front stands for every name below.
+
+    No `*`: a page whose name was pointed to this machine (DNS rebinding) would be answered like our own.
+    """
+    if not _HOST_NAME.fullmatch(name):
+        raise refuse('must be a host name without a port, such as "yard.example.org"; no * is taken')
+    return name
+
+
 def _address(schemes: tuple[str, ...], wanted: str) -> Any:
     def check(url: str) -> str:
         if not url:
@@ -101,7 +112,8 @@ Duration = Annotated[int, BeforeValidator(parse_duration), BeforeValidator(_no_t
 Memory = Annotated[int, BeforeValidator(parse_memory), BeforeValidator(_no_truth), AfterValidator(_within_a_machine)]
 Directory = Annotated[Path, AfterValidator(_filled)]
 Directories = Annotated[list[Annotated[Directory, AfterValidator(_absolute)]], BeforeValidator(_split)]
-Names = Annotated[list[str], BeforeValidator(_split)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+HostNames = Annotated[list[HostName], BeforeValidator(_split)]
 DatabaseUrl = Annotated[str, _address(DATABASES, "a PostgreSQL or an SQLite file")]
 RedisUrl = Annotated[str, _address(REDIS, "a Redis")]
 ModeName = Literal["direct", "sandbox", "docker"]

@@ -22,6 +22,7 @@ LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
         ("192.168.1.7", "", ["192.168.1.7"]),
         ("fd00:0::7", "", ["[fd00::7]"]),
         ("yard.lan", " yard.example.org, ", ["yard.lan", "yard.example.org"]),
+        ("127.0.0.1", ".example.org,[fd00::7]", ["127.0.0.1", ".example.org", "[fd00::7]"]),
         ("0.0.0.0", "", []),
         ("::", "", []),
         ("0:0::0", "yard.lan", ["yard.lan"]),
