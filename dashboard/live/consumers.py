@@ -15,6 +15,7 @@ from dashboard.live.topics import BadTopics, parse
 logger = logging.getLogger(__name__)
 
 MOST_PAGES = 2000
+MOST_PAGES_OF_ONE = 200  # so that nobody can take all of them
 LONGEST_ECHO = 18
 LONGEST_QUERY = 5000
 WHOLE = "whole"  # a page says so when the reply to an action may have overtaken, or been overtaken by, what we sent
@@ -40,7 +41,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         await self.accept()
         self.relay = Relay.of_this_process()
-        self.socket = Socket(topics, self.scope["session"].session_key or "")
+        self.socket = Socket(topics, self.scope["session"].session_key or "", self.scope["user"].pk)
         self.writer = asyncio.create_task(self._write(self.socket))
         self.relay.join(self.socket)
 
@@ -57,8 +58,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         except BadTopics:
             return BAD_REQUEST, None
         relay = Relay.of_this_process()
-        has_room = relay.pages < MOST_PAGES and relay.has_room_for(topics)
-        return 0 if has_room else TRY_AGAIN_LATER, topics
+        has_room = relay.pages < MOST_PAGES and relay.pages_of(user.pk) < MOST_PAGES_OF_ONE
+        return 0 if has_room and relay.has_room_for(topics) else TRY_AGAIN_LATER, topics
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take an echo (the number of messages that the page has applied), or the wish to get the page whole."""

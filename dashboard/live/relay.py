@@ -60,6 +60,10 @@ class Relay:
         """How many pages are open."""
         return len(self._board.sockets)
 
+    def pages_of(self, account: int) -> int:
+        """How many of them are those of an account."""
+        return sum(socket.account == account for socket in self._board.sockets)
+
     def has_room_for(self, topics: frozenset[Topic]) -> bool:
         """Whether a page with these topics may join: what it is filtered by is drawn for it alone."""
         filters = {topic for topic in self._board.topics if topic.filter}

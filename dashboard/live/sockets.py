@@ -25,6 +25,7 @@ class Socket:
 
     topics: frozenset[Topic]
     session_key: str
+    account: int  # whose page it is
     behind: bool = True  # a new page too gets its regions whole
     close_code: int = 0
     asked_at: float | None = None  # since when an echo is overdue

@@ -100,12 +100,17 @@ class Page:
         await self.socket.disconnect()
 
 
+def cookie_of(name: str) -> str:
+    """The cookie of somebody new who has signed in."""
+    client = Client()
+    client.force_login(User.objects.create_user(name))
+    return f"specyard_session={client.cookies['specyard_session'].value}"
+
+
 @pytest.fixture
 def cookie(transactional_db: None) -> str:
     """The cookie of somebody who has signed in."""
-    client = Client()
-    client.force_login(User.objects.create_user("mira"))
-    return f"specyard_session={client.cookies['specyard_session'].value}"
+    return cookie_of("mira")
 
 
 @pytest_asyncio.fixture

@@ -9,7 +9,7 @@ from django.urls import reverse
 from dashboard.live import consumers, relay
 from dashboard.live.sessions import still_signed_in
 from dashboard.live.sockets import TRY_AGAIN_LATER
-from tests.live.conftest import HOST, Page, in_database
+from tests.live.conftest import HOST, Page, cookie_of, in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +44,15 @@ async def test_a_page_of_another_site_is_refused(relay, cookie, origin):
 )
 async def test_unknown_topics_are_refused(relay, cookie, topics):
     assert await Page(cookie, topics).refused() == consumers.BAD_REQUEST
+
+
+async def test_nobody_takes_the_pages_of_the_others(relay, open_page, cookie, monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_PAGES_OF_ONE", 2)
+    await open_page("")
+    await open_page("")
+    assert await Page(cookie).refused() == 1013
+    other = await Page(await in_database(cookie_of, "noor"), "").open()
+    await other.leave()
 
 
 async def test_too_many_pages_are_refused(relay, open_page, cookie, monkeypatch):

@@ -14,7 +14,7 @@ QUEUE, NAV, ACTIVE, CARD = Region("queue"), Region("nav"), Region("active"), Reg
 
 
 def page(board: Board, topics: str = "workers", *, new: bool = False) -> Socket:
-    socket = Socket(parse(topics), "key", behind=new)
+    socket = Socket(parse(topics), "key", 1, behind=new)
     board.sockets.add(socket)
     return socket
 
