@@ -3,7 +3,7 @@
 Never a secret: of links and tokens there are only digests. Entries of the audit log can be looked at, nothing else.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -13,30 +13,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from dashboard.models import ApiToken, AuditEntry, Failures, KeptAnswer, SignInLink, Webhook, WebhookDelivery
+from specs.read_only_admin import ReadOnlyAdmin
 
 if TYPE_CHECKING:
-    AnyAdmin = admin.ModelAdmin[Any]
     UserAdminBase = UserAdmin[User]
 else:
-    AnyAdmin, UserAdminBase = admin.ModelAdmin, UserAdmin
+    UserAdminBase = UserAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # the groups are the roles: there are three, and a page that gives them
-
-
-class LookingAdmin(AnyAdmin):
-    """To look at."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(User)
@@ -60,7 +45,7 @@ class AccountAdmin(UserAdminBase):
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(LookingAdmin):
+class SignInLinkAdmin(ReadOnlyAdmin):
     """To look at, and to take a link back by deleting it."""
 
     list_display = ["user", "expires_at", "used_at"]
@@ -71,24 +56,24 @@ class SignInLinkAdmin(LookingAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(LookingAdmin):
+class ApiTokenAdmin(ReadOnlyAdmin):
     list_display = ["name", "prefix", "user", "scope", "expires_at", "last_used_at", "revoked_at"]
     list_select_related = ["user"]
     exclude = ["digest"]
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(LookingAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ["at", "actor", "source", "action", "label"]
 
 
 @admin.register(Failures)
-class FailuresAdmin(LookingAdmin):
+class FailuresAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "blocked_until"]
 
 
 @admin.register(KeptAnswer)
-class KeptAnswerAdmin(LookingAdmin):
+class KeptAnswerAdmin(ReadOnlyAdmin):
     """What was answered may be anything that its account could see: only that, not what."""
 
     list_display = ["key", "user", "begun_at", "code"]
@@ -96,7 +81,7 @@ class KeptAnswerAdmin(LookingAdmin):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(LookingAdmin):
+class WebhookAdmin(ReadOnlyAdmin):
     """To look at; the page Webhooks changes them."""
 
     list_display = ["url", "active", "failures", "cursor", "created_by"]
@@ -104,6 +89,6 @@ class WebhookAdmin(LookingAdmin):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(LookingAdmin):
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = ["uid", "webhook", "kind", "seq", "result", "attempts", "last_at"]
     list_select_related = ["webhook"]

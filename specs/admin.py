@@ -16,18 +16,18 @@ from specs.encryption import encrypt
 from specs.errors import KeyUnusable, SpecInvalid
 from specs.models import AgentProfile, Chunk, Project, Secret, Spec
 from specs.profiles_editing import FIELDS, check_profile, who_needs
+from specs.read_only_admin import ReadOnlyAdmin
 from specs.secrets import change_secrets, check_change
 
 if TYPE_CHECKING:
     ProjectAdminBase = admin.ModelAdmin[Project]
     SpecAdminBase = admin.ModelAdmin[Spec]
-    ChunkAdminBase = admin.ModelAdmin[Chunk]
     ChunkInlineBase = admin.TabularInline[Chunk, Spec]
     ProjectFormBase = forms.ModelForm[Project]
     ProfileAdminBase = admin.ModelAdmin[AgentProfile]
     ProfileFormBase = forms.ModelForm[AgentProfile]
 else:
-    ProjectAdminBase = SpecAdminBase = ChunkAdminBase = ProfileAdminBase = admin.ModelAdmin
+    ProjectAdminBase = SpecAdminBase = ProfileAdminBase = admin.ModelAdmin
     ChunkInlineBase = admin.TabularInline
     ProjectFormBase = ProfileFormBase = forms.ModelForm
 
@@ -95,7 +95,7 @@ class SecretsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # of projects a
 
 
 @admin.register(Secret)
-class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SecretAdmin(ReadOnlyAdmin):
     """To look at: names, never values. They are written with their project or profile."""
 
     list_display = ["name", "project", "profile", "changed_at", "changed_by"]
@@ -103,15 +103,6 @@ class SecretAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ["name", "project", "profile", "changed_at", "changed_by"]
     list_select_related = ["project", "profile"]
     search_fields = ["name"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ProjectForm(SecretsForm, ProjectFormBase):
@@ -202,19 +193,10 @@ class SpecAdmin(SpecAdminBase):
 
 
 @admin.register(Chunk)
-class ChunkAdmin(ChunkAdminBase):
+class ChunkAdmin(ReadOnlyAdmin):
     list_display = ["title", "spec", "ordinal", "key", "executor", "timeout"]
     list_select_related = ["spec"]
     search_fields = ["title", "key", "spec__title"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ProfileForm(SecretsForm, ProfileFormBase):

@@ -1,12 +1,13 @@
 """Workers, nodes and events in Django's admin: to look at, and to pause, resume and stop through the verbs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from specs.read_only_admin import ReadOnlyAdmin
 from workers.errors import WorkerError
 from workers.models import (
     Artifact,
@@ -24,26 +25,9 @@ from workers.models import (
 )
 
 if TYPE_CHECKING:
-    AnyAdmin = admin.ModelAdmin[Any]
     ChunkInlineBase = admin.TabularInline[WorkerChunk, Worker]
 else:
-    AnyAdmin = admin.ModelAdmin
     ChunkInlineBase = admin.TabularInline
-
-
-class ReadOnlyAdmin(AnyAdmin):
-    """What happened is not edited."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class ChunkInline(ChunkInlineBase):
