@@ -28,7 +28,7 @@ else:
     Kind = Literal[tuple(EventKind.values)]
     StatusName = Literal[tuple(DeliveryResult.values)]
 MOST_KINDS = 100
-OVERLAP_USUAL, OVERLAP_MOST = 24, 168  # hours
+OVERLAP_USUAL, OVERLAP_MOST = verbs.OVERLAP // timedelta(hours=1), 168  # hours
 NO_PROJECT = "project: there is no project {id}."
 
 

@@ -94,6 +94,7 @@ urlpatterns: list[URLPattern] = [
     path("webhooks/<int:pk>", webhooks.detail, name="webhook"),
     path("webhooks/<int:pk>/test", webhooks.test, name="webhook-test"),
     path("webhooks/<int:pk>/active", webhooks.active, name="webhook-active"),
+    path("webhooks/<int:pk>/rotate", webhooks.rotate, name="webhook-rotate"),
     path("webhooks/<int:pk>/delete", webhooks.delete, name="webhook-delete"),
     path("webhooks/deliveries/<int:pk>/redeliver", webhooks.redeliver, name="webhook-redeliver"),
     path("audit", audit.index, name="audit"),

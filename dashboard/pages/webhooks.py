@@ -85,9 +85,22 @@ def _project(text: str) -> Project | None:
 @access.administering("GET", "HEAD")
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One webhook and the last that was sent to it."""
-    webhook = access.get_webhook(request.user, pk)
-    context = {"webhook": webhook, "deliveries": webhook.deliveries.all()[:MOST], "most": MOST}
+    return _detail(request, access.get_webhook(request.user, pk))
+
+
+def _detail(request: HttpRequest, webhook: Webhook, secret: str = "") -> HttpResponse:
+    deliveries = webhook.deliveries.all()[:MOST]
+    context = {"webhook": webhook, "deliveries": deliveries, "most": MOST, "secret": secret}
     return show(request, "webhooks/detail.html", context, section="webhooks")
+
+
+@never_cache
+@access.administering()
+def rotate(request: HttpRequest, pk: int) -> HttpResponse:
+    """Replace its secret, and show the new one, here and nowhere else."""
+    webhook = access.get_webhook(request.user, pk)
+    secret = verbs.rotate(webhook, by=request.user.get_username())
+    return _detail(request, webhook, secret)
 
 
 @access.administering()

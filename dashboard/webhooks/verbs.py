@@ -24,6 +24,7 @@ from workers.models import unit_of_work
 from workers.states import EventKind
 
 MOST_WEBHOOKS = 100
+OVERLAP = timedelta(days=1)  # for which the secret before signs as well, unless told
 SAID = ("url", "kinds", "project_id", "active")
 
 
@@ -62,7 +63,7 @@ def change(webhook: Webhook, by: str = "", **given: Any) -> None:
 
 
 @unit_of_work
-def rotate(webhook: Webhook, overlap: timedelta, by: str = "") -> str:
+def rotate(webhook: Webhook, overlap: timedelta = OVERLAP, by: str = "") -> str:
     """A new secret, which nobody can ever see again. The one before signs as well for as long as the overlap says.
 
     So the receiver may change its own in its time; without an overlap the old one proves nothing from now on.

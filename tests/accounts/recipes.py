@@ -226,6 +226,7 @@ PAGES: dict[tuple[str, str], Recipe] = {
     ("POST", "webhook-test"): lambda world: on(world.webhook()),
     ("POST", "webhook-active"): lambda world: on(world.webhook(active=False)),
     ("DELETE", "webhook-active"): lambda world: on(world.webhook()),
+    ("POST", "webhook-rotate"): lambda world: on(world.webhook()),
     ("POST", "webhook-delete"): lambda world: on(world.webhook()),
     ("POST", "webhook-redeliver"): _redelivered,
     ("POST", "sign-in-link"): lambda world: Call([signin.create_link(world.me).removeprefix(signin.PATH)]),

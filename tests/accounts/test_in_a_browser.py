@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from dashboard import signin
+from dashboard.webhooks import verbs
 from tests.accounts.conftest import account
 from tests.live.conftest import in_database
 from tests.pages.test_behaviour import Visit, chromium, valkey, visit, web  # noqa: F401
@@ -48,6 +49,17 @@ async def test_an_account_is_closed_after_a_question(visit: Visit) -> None:  # n
     await page.get_by_role("button", name="Close account").click()
     await page.get_by_role("dialog").get_by_role("button", name="Close").click()
     await expect(page.get_by_role("button", name="Open account")).to_be_visible()
+
+
+async def test_the_secret_of_a_webhook_is_replaced_after_a_question(visit: Visit) -> None:  # noqa: F811
+    webhook, _ = await in_database(verbs.create, "https://example.org/hook")
+    page = await visit(f"/webhooks/{webhook.pk}")
+    await page.get_by_role("button", name="Replace secret").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Replace").click()
+    secret = page.get_by_label("Secret", exact=True)
+    await expect(secret).to_have_value(re.compile(r"^whsec_\S{20,}$"))
+    await expect(secret).to_be_focused()
+    await expect(page.locator("main")).to_have_count(1)
 
 
 @pytest.mark.parametrize("path", ["/accounts", "/account/tokens", "/account/password", "/audit"])

@@ -10,6 +10,7 @@ from django.test import Client
 
 from dashboard.models import AuditEntry, DeliveryResult, Webhook
 from dashboard.webhooks import verbs
+from specs import encryption
 from tests.support import make
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +101,7 @@ def test_nobody_else_sees_or_does_any_of_it(who: str, request: pytest.FixtureReq
         ("patch", f"/webhooks/{webhook.pk}"),
         ("delete", f"/webhooks/{webhook.pk}"),
         ("post", f"/webhooks/{webhook.pk}/test"),
+        ("post", f"/webhooks/{webhook.pk}/rotate"),
         ("get", f"/webhooks/{webhook.pk}/deliveries"),
         ("post", f"/webhooks/deliveries/{delivery.pk}/redeliver"),
     ):
@@ -169,6 +171,26 @@ def test_the_page_of_one_shows_what_was_sent(admin: Client) -> None:
     assert "Enable" in admin.get(f"/webhooks/{webhook.pk}").content.decode()
     admin.post(f"/webhooks/{webhook.pk}/delete")
     assert not Webhook.objects.exists()
+
+
+def test_the_page_replaces_a_secret_and_shows_the_new_one_once(admin: Client) -> None:
+    webhook, old = verbs.create(URL, by="ada")
+    address = f"/webhooks/{webhook.pk}"
+    asking = re.search(rf'<form [^>]*action="{address}/rotate"[^>]*>', admin.get(address).content.decode())
+    assert asking
+    assert 'hx-confirm="Replace the secret of this webhook?"' in asking[0]
+    page = admin.post(f"{address}/rotate")
+    assert "no-store" in page["Cache-Control"]
+    shown = re.search(r'value="(whsec_[^"]+)"', page.content.decode())
+    assert shown
+    webhook.refresh_from_db()
+    assert encryption.decrypt(webhook.secret).split() == [shown[1], old]
+    assert webhook.old_secret_until is not None
+    assert webhook.old_secret_until.strftime("%Y-%m-%d %H:%M") in page.content.decode()
+    assert "whsec_" not in admin.get(address).content.decode()
+    entry = last()
+    assert (entry.action, entry.source, entry.actor, entry.target_id) == ("webhook.rotate", "page", "ada", webhook.pk)
+    assert shown[1][6:] not in f"{entry.before}{entry.after}"
 
 
 def test_the_page_says_why_specyard_has_disabled_one(admin: Client) -> None:

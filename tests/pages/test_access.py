@@ -41,7 +41,7 @@ ACTIONS = {
         *("spec-new", "spec-edit", "spec-run", "spec-run-in-background"),
         *("project-new", "project", "project-import", "profile-new", "profile", "demo"),
         *("accounts", "account-role", "account-set-password", "account-link", "account-deactivate", "account-activate"),
-        *("webhooks", "webhook-test", "webhook-active", "webhook-delete", "webhook-redeliver"),
+        *("webhooks", "webhook-test", "webhook-active", "webhook-rotate", "webhook-delete", "webhook-redeliver"),
     ),
     "delete": ("worker-pause", "queue-entry", "spec", "project", "profile", "webhook-active", *ONLY_SECRETS),
 }
