@@ -49,7 +49,9 @@ def id_for(request: HttpRequest) -> str:
 
 
 def route_of(request: HttpRequest) -> str:
-    """The name of the address, of which there are few; never the address itself."""
+    """The name of the address, of which there are few; never the address itself. In the API that of the operation."""
+    if operation := getattr(request, "operation", ""):
+        return str(operation)
     if request.resolver_match is not None:
         return request.resolver_match.view_name or UNKNOWN
     return STATIC if request.path.startswith(f"/{settings.STATIC_URL.strip('/')}/") else UNKNOWN

@@ -204,6 +204,19 @@ def test_a_request_is_told_once_with_route_and_status(
     assert told == [("GET /workers", "workers", 200), ("GET /nowhere", "unknown", 404)]
 
 
+def test_operations_of_one_address_are_told_apart(
+    operator: Client, viewer: Client, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    caplog.set_level(logging.INFO, "dashboard.requests")
+    for client in (operator, viewer):  # also where it is refused
+        client.get("/api/projects/4711")
+        client.patch("/api/projects/4711", {}, content_type="application/json")
+    client.put("/api/projects/4711")
+    told = [(r.route, r.status) for r in caplog.records if r.name == "dashboard.requests"]  # type: ignore[attr-defined]
+    get, patch = "api:get_project", "api:update_project"
+    assert told == [(get, 404), (patch, 404), (get, 404), (patch, 403), (get, 405)]
+
+
 def test_sockets_are_told_with_their_path_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dashboard.requests")
     where = {"path": "/live/socket?topics=workers", "client": "127.0.0.1:4711"}
