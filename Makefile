@@ -61,8 +61,8 @@ migrations: $(VENV)/.installed-dev ## Check that models and migrations are in st
 	@mkdir -p $(VENV)/check-data
 	$(CHECK) $(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: $(VENV)/.installed-dev agents ## Measure everything, about 10 minutes, and write docs/benchmarks.md
-	for name in start_latency chunk_overhead control_latency startup cli_startup idle live_latency event_streams agents git_time report; do \
+bench: $(VENV)/.installed-dev agents ## Measure everything, about 10 minutes, and write docs/benchmarks.md (needs wrk)
+	for name in start_latency chunk_overhead control_latency startup cli_startup api_requests idle live_latency event_streams agents git_time report; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(VENV)/.installed-dev ## Format the code

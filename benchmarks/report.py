@@ -17,6 +17,7 @@ MEASURED = (
     "control_latency",
     "startup",
     "cli_startup",
+    "api_requests",
     "idle",
     "agents",
     "git_time",
@@ -33,6 +34,8 @@ FIGURES = (
     ("cli_startup", "version_ms", "`specyard --version`", (150, None, None)),
     ("cli_startup", "workers_list_ms", "`specyard workers list`, 1,000 finished", (700, None, None)),
     ("cli_startup", "workers_list_cpu_ms", "the same, processor's time", (None, None, None)),
+    ("api_requests", "get_workers_ms", "`GET /api/workers`, 1,000 finished, 16 connections", (None, None, None)),
+    ("api_requests", "post_queue_ms", "`POST /api/queue`, 16 connections", (None, None, None)),
     ("agents", "cold_start_ms", "attempt → first request of opencode, cold", (None, None, None)),
     ("agents", "warm_start_ms", "the same, process and session kept from the chunk before", (None, None, None)),
 )
@@ -41,6 +44,10 @@ FIGURES = (
 def load(name: str) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return result
+
+
+def rate(label: str, found: dict[str, float]) -> str:
+    return f"| {label}: {found['requests_per_second']:g} requests a second | | | | {found['n']:g} | | |\n"
 
 
 def row(label: str, found: dict[str, float], target: tuple[float | None, ...]) -> str:
@@ -125,6 +132,10 @@ def main() -> None:
         for name, result in {**results, "live_latency": live, "event_streams": streams}.items()
     )
     table = "".join(row(label, results[name]["figures"][key], target) for name, key, label, target in FIGURES)
+    requests = results["api_requests"]["figures"]
+    table += rate("`GET /api/workers`", requests["get_workers_ms"]) + rate(
+        "`POST /api/queue`", requests["post_queue_ms"]
+    )
     table += live_rows(live["figures"]) + stream_rows(streams["figures"]) + idle_rows(results["idle"]["figures"])
     table += git_rows(results["git_time"]["figures"])
     table += memory_rows(results["agents"]["figures"]["memory_per_worker"])
