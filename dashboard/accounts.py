@@ -1,4 +1,4 @@
-"""What administrators do to accounts; the pages call these verbs.
+"""What administrators do to accounts, and people to their own; the pages and the API call these verbs.
 
 An account has one role, as a group: viewer, operator or admin. Somebody can always administer: the last active
 administrator is neither demoted nor closed.
@@ -7,6 +7,7 @@ administrator is neither demoted nor closed.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -14,8 +15,10 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
-from dashboard import access, signin, tokens
+from dashboard import access, signin, slowing, tokens
 from queue_app.errors import BadValue
 from specs.acting import record
 from workers.models.question import POLICY
@@ -25,11 +28,23 @@ IS_ADMIN = Q(is_superuser=True) | Q(is_staff=True) | Q(groups__name=access.ADMIN
 NAME_LENGTH = 150
 
 
-class LastAdministrator(Exception):
-    """This is the last active administrator. Make somebody else one first."""
+class AccountError(Exception):
+    """This is not possible for the account as it is."""
+
+    current = ""
 
     def __str__(self) -> str:
-        return LastAdministrator.__doc__ or ""
+        return type(self).__doc__ or ""
+
+
+class LastAdministrator(AccountError):
+    """This is the last active administrator. Make somebody else one first."""
+
+
+class AccountClosed(AccountError):
+    """The account is closed, so nobody can sign in by it."""
+
+    current = "closed"
 
 
 def create(name: str, role: str, by: str = "") -> User:
@@ -54,7 +69,7 @@ def set_role(user: User, role: str, by: str = "") -> None:
     _check_role(role)
     with _one_at_a_time():
         user.refresh_from_db()
-        before = _role_of(user)
+        before = role_of(user)
         if role != access.ADMINS:
             _check_that_others_administer(user)
         user.groups.remove(*Group.objects.filter(name__in=access.ROLES))
@@ -107,10 +122,26 @@ def set_password(user: User, password: str, by: str = "") -> None:
         record("account.set_password", user, by=by)
 
 
+@sensitive_variables("old", "password")
+def change_own_password(request: HttpRequest, old: str, password: str) -> None:
+    """Change the password of whoever has signed in, which ends all other sessions. `old` counts where there is one.
+
+    Raises BadValue or slowing.Slowed.
+    """
+    user = access.account_of(request)
+    if user.has_usable_password():
+        tried = slowing.count(slowing.passwords(request, user.username))
+        if not user.check_password(old):
+            raise BadValue("old: is not your password.")
+        slowing.forgive(tried)
+    set_password(user, password)
+    update_session_auth_hash(request, user)
+
+
 def give_link(user: User, by: str = "") -> str:
-    """The path of a link that signs the account in, once within 10 minutes. Raises BadValue for a closed one."""
+    """The path of a link that signs the account in, once within 10 minutes. Raises AccountClosed."""
     if not user.is_active:
-        raise BadValue("account: is closed, so nobody can sign in by it.")
+        raise AccountClosed
     return signin.create_link(user, by=by)
 
 
@@ -125,8 +156,13 @@ def end_sessions(user: User) -> None:
 def _one_at_a_time() -> Iterator[None]:
     """A transaction in which nobody else changes who administers: two could each leave the other as the last one."""
     with transaction.atomic():
-        Group.objects.select_for_update().get(name=access.ADMINS)
+        lock()
         yield
+
+
+def lock(_: object = None) -> None:
+    """What everybody takes first who changes roles, or opens and closes accounts; held until the transaction ends."""
+    Group.objects.select_for_update().get(name=access.ADMINS)
 
 
 def _check_that_others_administer(user: User) -> None:
@@ -163,6 +199,9 @@ def _group(role: str) -> Group:
     return Group.objects.get(name=role)
 
 
-def _role_of(user: User) -> str:
-    """Its role when it is open, whether it is or not."""
-    return access.role_of_account(User(pk=user.pk, is_staff=user.is_staff, is_superuser=user.is_superuser))
+def role_of(user: User) -> str:
+    """Its role when it is open, whether it is or not; from the groups that were fetched beforehand, if they were."""
+    if user.is_superuser or user.is_staff:
+        return access.ADMINS
+    names = {group.name for group in user.groups.all()} & set(access.ROLES)
+    return max(names, key=access.ROLES.index, default=access.VIEWERS)

@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from dashboard.models import AuditEntry, Source
 from queue_app.errors import BadValue
+from specs.acting import record
 
 PAGE = 50
 BATCH = 1000  # rows that an export reads at once
@@ -153,10 +154,11 @@ FORMATS: dict[str, tuple[str, Callable[[QuerySet[AuditEntry]], Iterator[str]]]] 
 }
 
 
-def download(request: HttpRequest, entries: QuerySet[AuditEntry], form: str) -> StreamingHttpResponse:
-    """The entries as a file, sent while it is read."""
+def export(request: HttpRequest, wanted: Filter, form: str) -> StreamingHttpResponse:
+    """All entries that the filter lets through as a file, sent while it is read; that is an entry of its own."""
+    record("audit.export", after={"format": form, **wanted.values})
     media_type, make = FORMATS[form]
-    parts = make(entries)
+    parts = make(wanted.entries())
     content = _one_by_one(parts) if isinstance(request, ASGIRequest) else parts
     name = f"audit-{timezone.now():%Y%m%d-%H%M%S}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

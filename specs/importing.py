@@ -20,7 +20,7 @@ from specs.models import Project
 from specs.storing import ImportResult, Source, store
 from specs.text import is_name, is_storable, slug
 
-__all__ = ["ImportResult", "import_file", "import_path"]
+__all__ = ["ImportResult", "import_file", "import_named", "import_path"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,14 @@ def import_path(path: str | Path, project: Project | None = None) -> list[Import
         if project.pk is None:
             project = _create(project)
         return [_store(item, project) for item in parsed]
+
+
+def import_named(path: str) -> list[ImportResult]:
+    """Imports what somebody elsewhere names, who knows no directory that a relative path could begin at."""
+    path = path.strip()
+    if not path.startswith(("/", "~")):
+        raise SpecInvalid([("path", "give an absolute path, for example /home/you/project")])
+    return import_path(path)
 
 
 def _check_directory(project: Project) -> None:

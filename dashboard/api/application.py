@@ -15,11 +15,13 @@ from ninja.operation import Operation
 
 from dashboard import access
 from dashboard.api import (
+    accounts,
     artifacts,
     attempts,
     audit,
     changes,
     conditions,
+    demo,
     events,
     idempotency,
     nodes,
@@ -61,7 +63,7 @@ def named(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
     The operations of one path have one address for Django, which has the name of the first of them.
     """
-    name = f"api:{inspect.unwrap(run).__self__.view_func.__name__}"  # type: ignore[attr-defined]  # an Operation's method
+    name = f"api:{inspect.unwrap(run).__self__.view_func.__name__}"  # an Operation's method
 
     @wraps(run)
     def naming(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -123,6 +125,8 @@ for resource in (
     audit,
     secrets,
     artifacts,
+    accounts,
+    demo,
 ):
     api.add_router("", resource.router)
 

@@ -4,16 +4,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from dashboard import audit_log
+from dashboard.api import extras
 from dashboard.api.authentication import ADMINISTERING
 from dashboard.api.paging import Moment, Page, Paging, Words, page
 from dashboard.audit_log import Filter
 
 router = Router(tags=["audit"])
 SourceName = Literal["page", "api", "cli", "admin", "system"]
+FormatName = Literal["csv", "ndjson"]
 
 
 class AuditEntryOut(Schema):
@@ -45,10 +48,32 @@ class AuditQuery(Schema):
     until: Moment | None = Field(None, description="Before this moment.")
 
 
+class AuditExport(AuditQuery):
+    """Which entries, and as what."""
+
+    format: FormatName = Field("csv", description="csv for spreadsheets, ndjson: one JSON object a line.")
+
+
 @router.get("/audit", auth=ADMINISTERING, response=Page[AuditEntryOut], summary="Read the audit log")
 def list_audit_entries(request: HttpRequest, wanted: Query[AuditQuery], paging: Query[Paging]) -> Any:
     """Who has done what, from where, with the fields before and after; the latest first."""
-    given = wanted.dict(exclude_none=True)
-    texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
-    found = audit_log.page(Filter.parse(texts).entries(), older=paging.after, size=paging.limit)
+    found = audit_log.page(_filter(wanted).entries(), older=paging.after, size=paging.limit)
     return page(found.rows, found.older or None)
+
+
+@router.get(
+    "/audit/export",
+    auth=ADMINISTERING,
+    summary="Export the audit log",
+    openapi_extra=extras.sent_as(*(kind.partition(";")[0] for kind, _ in audit_log.FORMATS.values())),
+)
+def export_audit_entries(request: HttpRequest, wanted: Query[AuditExport]) -> HttpResponseBase:
+    """All of them as a file, sent while it is read, the latest first. This is recorded, too."""
+    return audit_log.export(request, _filter(wanted), wanted.format)
+
+
+def _filter(wanted: AuditQuery) -> Filter:
+    """Raises BadValue."""
+    given = wanted.dict(exclude_none=True, exclude={"format"})
+    texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
+    return Filter.parse(texts)

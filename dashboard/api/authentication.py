@@ -15,6 +15,7 @@ from ninja.security import HttpBearer, SessionAuth
 from dashboard import access, tokens
 
 Allowed = Callable[[Any], bool]
+NO_TOKENS = "Only a person who has signed in may do this, no token."
 
 
 class Token(HttpBearer):
@@ -54,3 +55,4 @@ def _both(allowed: Allowed, refusal: str) -> list[Token | Session]:
 LOOKING = _both(access.may_look, "")
 ACTING = _both(access.may_act, access.ONLY_OPERATORS)
 ADMINISTERING = _both(access.may_administer, access.ONLY_ADMINS)
+IN_PERSON = [Token(lambda user: False, NO_TOKENS), Session(access.may_look, "")]

@@ -24,6 +24,7 @@ R = TypeVar("R")
 # What changes by itself, with the time or with the others: no reason to fetch an object again, or not to change it.
 VOLATILE = {"duration", "place", "waits", "starts_at", "load", "memory", "last_seen_at", "active", "waiting"}
 VOLATILE |= {"cursor", "failures", "next_at"}  # of a webhook, with every event
+VOLATILE |= {"last_sign_in_at"}
 TAGGED = ("GET", "PUT", "PATCH")
 
 

@@ -27,9 +27,9 @@ def located(*statuses: int) -> dict[str, Any]:
     return {"responses": {status: {"headers": ADDRESS} for status in statuses}}
 
 
-def sent_as(media_type: str, **headers: Any) -> dict[str, Any]:
+def sent_as(*media_types: str, **headers: Any) -> dict[str, Any]:
     """An answer that is not JSON."""
-    content = {media_type: {"schema": {"type": "string"}}}
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     return {"responses": {int(HTTPStatus.OK): {"content": content, **({"headers": headers} if headers else {})}}}
 
 

@@ -16,6 +16,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationEr
 from pydantic import Field
 
 from dashboard import access, slowing, tokens
+from dashboard.accounts import AccountError
 from dashboard.api.bodies import BodyRefused
 from queue_app.errors import BadValue
 from specs.errors import ProfileInUse, ProjectInUse, SpecInUse, SpecInvalid, SpecsError
@@ -174,6 +175,9 @@ HANDLERS: dict[type[Exception], Handler] = {
     SpecsError: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind=_kind(error)),
     InvalidWords: lambda request, error: _invalid([(error.field, str(error))]),
     WorkerError: _of_worker,
+    AccountError: lambda request, error: problem(
+        HTTPStatus.CONFLICT, str(error), kind=_kind(error), current=error.current
+    ),
     GitFailed: lambda request, error: problem(HTTPStatus.CONFLICT, str(error), kind="git-failed"),
     ObjectDoesNotExist: lambda request, error: problem(HTTPStatus.NOT_FOUND, GONE),
     RequestDataTooBig: lambda request, error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE),

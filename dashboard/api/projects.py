@@ -15,8 +15,9 @@ from dashboard.api import conditions
 from dashboard.api.authentication import ACTING
 from dashboard.api.extras import CONDITIONAL, located
 from dashboard.api.paging import Body, Page, Paging, Words, by_number, page
-from dashboard.api.shapes import Shown, partly
-from specs import editing, limits
+from dashboard.api.shapes import ProjectName, Shown, partly
+from specs import editing, importing, limits
+from specs.importing import ImportResult
 from specs.models import Isolation, Project
 
 router = Router(tags=["projects"])
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     IsolationName = str
 else:
     IsolationName = Literal[tuple(Isolation.values)]
+
+
+Outcome = Literal["created", "updated", "unchanged"]
 
 
 class ProjectFilter(Schema):
@@ -106,6 +110,47 @@ def create_project(request: HttpRequest, response: HttpResponse, body: ProjectIn
     project = editing.create_project(body.model_dump(exclude_unset=True))
     response["Location"] = f"/api/projects/{project.pk}"
     return Status(HTTPStatus.CREATED, ProjectOut.of(project))
+
+
+class FolderIn(Body):
+    """A folder with specs on the machine of the server, or one file."""
+
+    path: str = Field(
+        max_length=limits.PATH_LENGTH,
+        description="An absolute path of a folder that holds `.specyard/*.yaml`, or of one such file.",
+        examples=["/home/mira/website"],
+    )
+
+
+class ImportedOut(Schema):
+    """What became of one file."""
+
+    spec: int
+    key: str
+    title: str
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, result: ImportResult) -> "ImportedOut":
+        """As it is."""
+        spec = result.spec
+        outcome: Outcome = "created" if result.created else "updated" if result.changed else "unchanged"
+        return cls(spec=spec.pk, key=spec.key, title=spec.title, outcome=outcome)
+
+
+class FolderOut(Schema):
+    """A project whose specs were read."""
+
+    project: ProjectName
+    specs: list[ImportedOut]
+
+
+@router.post("/projects/import", auth=ACTING, response=FolderOut, summary="Import a folder")
+def import_folder(request: HttpRequest, body: FolderIn) -> FolderOut:
+    """Read the specs of a folder, all or none. Its project is made, named after the folder, where there is none."""
+    results = importing.import_named(body.path)
+    project = ProjectName.copied(results[0].spec.project)
+    return FolderOut(project=project, specs=[ImportedOut.of(result) for result in results])
 
 
 @router.get("/projects/{int:id}", response=ProjectOut, summary="Get a project")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from dashboard import access, accounts, slowing
-from dashboard.accounts import LastAdministrator
+from dashboard.accounts import AccountClosed, LastAdministrator
 from dashboard.models import ApiToken
 from dashboard.pages.page import go, show
 from queue_app.errors import BadValue
@@ -42,18 +42,10 @@ def _list(request: HttpRequest, form: dict[str, str], error: BadValue | None = N
     )
     users = User.objects.prefetch_related("groups").order_by("-is_active", "username")
     found = list(users.annotate(tokens=Count("api_tokens", filter=alive))[: MOST + 1])
-    rows = [(user, _role(user)) for user in found[:MOST]]
+    rows = [(user, accounts.role_of(user)) for user in found[:MOST]]
     context = {"rows": rows, "more": len(found) > MOST, "form": form, "roles": access.ROLES, "errors": _errors(error)}
     status = HTTPStatus.BAD_REQUEST if error else HTTPStatus.OK
     return show(request, "accounts/index.html", context, section="accounts", status=status)
-
-
-def _role(user: User) -> str:
-    """From what was fetched beforehand, for closed accounts too."""
-    if user.is_superuser or user.is_staff:
-        return access.ADMINS
-    names = {group.name for group in user.groups.all()} & set(access.ROLES)
-    return max(names, key=access.ROLES.index, default=access.VIEWERS)
 
 
 @never_cache
@@ -66,7 +58,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 def _detail(request: HttpRequest, account: User, error: Exception | None = None, link: str = "") -> HttpResponse:
     context: dict[str, Any] = {
         "account": account,
-        "account_role": _role(account),
+        "account_role": accounts.role_of(account),
         "roles": access.ROLES,
         "tokens": ApiToken.objects.filter(user=account)[:MOST],
         "errors": _errors(error),
@@ -109,7 +101,7 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
     account = access.get_account(request.user, pk)
     try:
         path = accounts.give_link(account)
-    except BadValue as error:
+    except AccountClosed as error:
         return _detail(request, account, error)
     return _detail(request, account, link=request.build_absolute_uri(path))
 
@@ -143,7 +135,7 @@ def own_password(request: HttpRequest) -> HttpResponse:
     error: Exception | None = None
     if request.method == "POST":
         try:
-            _change(request, user)
+            accounts.change_own_password(request, request.POST.get("old", ""), request.POST.get("password", ""))
         except (BadValue, slowing.Slowed) as refusal:
             error = refusal
         else:
@@ -156,17 +148,6 @@ def own_password(request: HttpRequest) -> HttpResponse:
         response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         response["Retry-After"] = str(error.seconds)
     return response
-
-
-def _change(request: HttpRequest, user: User) -> None:
-    """Raises BadValue or slowing.Slowed."""
-    if user.has_usable_password():
-        tried = slowing.count(slowing.passwords(request, user.username))
-        if not user.check_password(request.POST.get("old", "")):
-            raise BadValue("old: is not your password.")
-        slowing.forgive(tried)
-    accounts.set_password(user, request.POST.get("password", ""))
-    update_session_auth_hash(request, user)
 
 
 def _errors(error: Exception | None) -> dict[str, str]:

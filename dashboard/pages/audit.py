@@ -11,7 +11,6 @@ from dashboard.audit_log import Filter, Page
 from dashboard.models import AuditEntry, Source
 from dashboard.pages.page import show
 from queue_app.errors import BadValue
-from specs.acting import record
 
 # Kinds of targets that have a page.
 PAGES = {"worker": "worker", "spec": "spec", "project": "project", "profile": "profile", "account": "account"}
@@ -53,5 +52,4 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         wanted = Filter.parse(request.GET.dict())
     except BadValue as error:
         return HttpResponse(str(error), status=HTTPStatus.BAD_REQUEST, content_type="text/plain; charset=utf-8")
-    record("audit.export", after={"format": form, **wanted.values})
-    return audit_log.download(request, wanted.entries(), form)
+    return audit_log.export(request, wanted, form)

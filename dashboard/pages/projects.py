@@ -78,10 +78,8 @@ def _form(request: HttpRequest, project: Project) -> HttpResponse:
 def import_folder(request: HttpRequest) -> HttpResponse:
     """Import the specs of a folder on this machine, or one file: all or nothing."""
     path = request.POST.get("path", "").strip()
-    if not path.startswith(("/", "~")):
-        return _list(request, path, [("path", "give an absolute path, for example /home/you/project")])
     try:
-        results = importing.import_path(path)
+        results = importing.import_named(path)
     except SpecInvalid as error:
         return _list(request, path, error.errors)
     changed = sum(result.changed for result in results)

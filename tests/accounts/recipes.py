@@ -279,6 +279,13 @@ API: dict[tuple[str, str], Recipe] = {
     ("POST", "rotate_webhook_secret"): lambda world: Call([world.webhook().pk], {}),
     ("POST", "send_webhook_test"): lambda world: on(world.webhook()),
     ("POST", "redeliver"): _redelivered,
+    ("POST", "import_folder"): lambda world: Call([], world.folder_of_specs()),
+    ("POST", "create_demo"): lambda world: Call(),
+    ("POST", "create_account"): lambda world: Call([], {"name": "new"}),
+    ("PATCH", "update_account"): lambda world: on(world.account(), role="operator"),
+    ("PUT", "set_account_password"): lambda world: on(world.account(), password="another good one 7"),
+    ("POST", "create_sign_in_link"): lambda world: on(world.account()),
+    ("PUT", "set_own_password"): lambda world: Call([], {"password": "another good one 7"}),
     ("POST", "create_token"): lambda world: Call([], {"name": "one"}),
     ("DELETE", "revoke_token"): lambda world: on(tokens.create(world.me, "one", "read")[0]),
 }

@@ -33,6 +33,11 @@ PROMISED = {
     "GET /api/attempts/{id}/diff",
     "GET /api/nodes",
     "GET /api/statistics",
+    "GET /api/accounts",
+    "POST /api/accounts",
+    "PATCH /api/accounts/{id}",
+    "GET /api/tokens",
+    "GET /api/audit",
 }
 
 

@@ -57,7 +57,7 @@ def secret(node: Node) -> str:
 
 
 def test_there_are_no_others() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 11
 
 
 def test_who_calls(secret: str) -> None:
@@ -109,6 +109,17 @@ def test_writing_a_spec(secret: str) -> None:
     make.project(id=1)
     reply = sent(example('"project": 1'), secret)
     assert (reply.status_code, reply.json()["key"]) == (201, "tidy-up")
+
+
+def test_looking_after_accounts(secret: str) -> None:
+    admins = tokens.create(User.objects.get(), "of an administrator", "admin")[1]
+    made = sent(example('"role": "operator"'), admins)
+    assert (made.status_code, made.json()["role"]) == (201, "operator")
+    link = example("/accounts/2/link").replace("/2/", f"/{made.json()['id']}/")
+    assert sent(link, admins).status_code == 201
+    assert sent(link, secret).status_code == 403
+    exported = sent(example("/audit/export"), admins)
+    assert exported["Content-Type"] == "application/x-ndjson"
 
 
 def test_problems_look_as_they_are_shown(secret: str) -> None:

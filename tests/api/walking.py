@@ -11,6 +11,13 @@ ADMINISTRATORS_ONLY = {
     "drain_node",
     "resume_node",
     "list_audit_entries",
+    "export_audit_entries",
+    "list_accounts",
+    "create_account",
+    "get_account",
+    "update_account",
+    "set_account_password",
+    "create_sign_in_link",
     "set_profile_secret",
     "delete_profile_secret",
     "set_project_secret",
@@ -25,7 +32,7 @@ ADMINISTRATORS_ONLY = {
     "list_deliveries",
     "redeliver",
 }
-OWN_AFFAIRS = {"create_token", "revoke_token"}  # which everybody may do for themselves
+OWN_AFFAIRS = {"create_token", "revoke_token", "set_own_password"}  # which everybody may do for themselves
 CHANGING = {"post", "put", "patch", "delete"}
 
 
