@@ -29,7 +29,8 @@ from tests.api.walking import ADMINISTRATORS_ONLY
 from tests.support import make
 from workers.models import Attempt, Node, Worker
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+# Numbers begin with 1, so that those that are tried are those that are there, whatever ran before.
+pytestmark = [pytest.mark.django_db(transaction=True, reset_sequences=True), pytest.mark.timeout(300)]
 EXAMPLES = 3  # of each operation
 LONGEST = 8
 OFF = {"enabled": False}
