@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import access
+from dashboard import access, accounts
 from dashboard.models import ApiToken, AuditEntry, KeptAnswer
 from tests.accounts.conftest import account, last, program, token_of
 from tests.api.conftest import Call, caller
+from tests.support.driving import Pool
+from tests.support.wait import until
 
 pytestmark = pytest.mark.django_db
 GOOD = "another good one 7"
@@ -120,6 +122,43 @@ def test_a_change_is_done_whole_or_not_at_all(root: Call) -> None:
     assert User.objects.get().is_superuser
     assert root("patch", f"/accounts/{ada.pk}", {"role": "admin"}).status_code == 200
     assert not User.objects.get().is_superuser
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_administrators_cannot_remove_each_other_at_once() -> None:
+    for turn in range(5):
+        two = [account(f"ada-{turn}-{n}", "admin") for n in range(2)]
+        calls = [caller(signed_in(user)) for user in two]
+        with Pool(2) as pool:
+            paths = [f"/accounts/{user.pk}" for user in reversed(two)]
+            futures = [
+                pool.submit(call, "patch", path, {"role": "viewer"}) for call, path in zip(calls, paths, strict=True)
+            ]
+        assert {future.result().status_code for future in futures} in ({200, 409}, {200, 403})
+        assert User.objects.filter(accounts.IS_ADMIN, is_active=True).count() == 1
+        User.objects.all().delete()
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="on SQLite, transactions that write follow one another anyway"
+)
+@pytest.mark.django_db(transaction=True)
+def test_pages_and_programs_do_not_wait_for_each_other(root: Call, mira: User) -> None:
+    """A program that waits for a page holds nothing yet that the page is going to need."""
+    with Pool(1) as pool:
+        with transaction.atomic():
+            accounts.lock()
+            reply = pool.submit(root, "patch", f"/accounts/{mira.pk}", {"active": False})
+            until(lambda: reply.done() or waits_for_a_lock(), what="the program waits")
+            User.objects.select_for_update(nowait=True).get(pk=mira.pk)
+            accounts.set_role(mira, "viewer")
+        assert (reply.result(10).json()["active"], reply.result().json()["role"]) == (False, "viewer")
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_an_account_is_changed_only_as_it_was_read(root: Call, mira: User) -> None:
