@@ -297,7 +297,7 @@ def test_the_model_of_a_chunk_is_the_one_that_is_asked(crew: Crew, background: B
 
 
 def test_connections_that_break_and_an_answer_that_is_empty_are_tried_again(crew: Crew, background: Background) -> None:
-    crew.model.add(answer(drop()), answer(say("Half"), drop()), answer(), *writes("b.txt", "b\n"))
+    crew.model.add(answer(drop()), answer(), *writes("b.txt", "b\n"))
     worker = crew.worker()
     worker = completed(worker, background(worker))
     assert attempts(worker) == [(1, 1, "passed", "")]
