@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dashboard import tokens
+from dashboard.access import OPERATORS
 from dashboard.models import Webhook
 from dashboard.webhooks import verbs
 from queue_app import dispatch
@@ -52,6 +53,7 @@ class World:
         make.project(secrets={"KEY": "some-value"})
         for owner in (self.project, self.profile):
             change_secrets(owner, {f"KEY_{number}": "some-value"})
+        User.objects.create_user(f"person-{number}").groups.add(Group.objects.get_or_create(name=OPERATORS)[0])
         tokens.create(self.admin, f"token {number}", "read")
         verbs.create("http://127.0.0.1:9/", by="ada")
         verbs.try_out(self.webhook)
