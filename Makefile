@@ -42,7 +42,7 @@ test-fast: $(VENV)/.installed-dev ## Run the tests that need no browser, run no 
 	$(call PYTEST,-n $(WORKERS) -m "$(FAST)")
 
 test-slow: $(VENV)/.installed-dev agents ## Run the others (SLOW=faults, browser or agents chooses)
-	$(call PYTEST,-n $(WORKERS) --dist loadfile -m "$(SLOW)")
+	$(call PYTEST,-n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "$(SLOW)")
 
 check: lint types contracts migrations test ## What CI runs: lint, types, import contracts, migrations, tests
 
