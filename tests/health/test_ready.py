@@ -149,6 +149,7 @@ def frozen_postgres() -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
+@pytest.mark.faults
 def test_a_postgresql_that_is_stopped(local: Client, client: Client, valkey: Valkey, proven: Node) -> None:
     with frozen_postgres():
         for asking, in_detail in ((local, True), (client, False)):
